@@ -1,0 +1,85 @@
+"""Policy: what an agent may touch, as frozen values; `loopy.domain.gate` evaluates it, deny before ask before allow."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from loopy.domain.value import Value
+
+
+class Verb(StrEnum):
+    """The three answers, strictest first."""
+
+    DENY = "deny"
+    ASK = "ask"
+    ALLOW = "allow"
+
+
+class Examples(Value):
+    """Paths that a rule must hit and must miss; tried when the policy is loaded."""
+
+    hit: tuple[str, ...] = ()
+    miss: tuple[str, ...] = ()
+
+
+class PathRule(Value):
+    """Git-ignore style patterns with one answer; negation is refused, deny always wins."""
+
+    deny: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    why: str = ""
+    examples: Examples = Examples()
+
+
+class ChangeLimits(Value):
+    """How large and how strange a change may be; crossing a number asks, the words say what else happens."""
+
+    files: int = 200
+    added_lines: int = 5000
+    file_bytes: int = 1_000_000
+    binary: Verb = Verb.ASK
+    symlink: Verb = Verb.ASK
+    submodule: Verb = Verb.DENY
+    mode_change: Verb = Verb.ASK
+
+
+class Policy(Value):
+    """The whole policy of one authority; a lower authority only tightens (operator > agent > repository > ticket)."""
+
+    name: str = "default"
+    repos: tuple[str, ...] = ()  # allowed repositories; empty: any the operator adds
+    paths: tuple[PathRule, ...] = ()
+    limits: ChangeLimits = ChangeLimits()
+    approve: Literal["never", "asked", "always"] = "asked"  # the before-ship gate
+    approve_run: bool = False  # the before-run gate
+    sandbox: Literal["full", "fs-only", "none"] = "full"
+    network: tuple[str, ...] = ()
+    turns: int = Field(default=4, ge=1, le=50)
+    budget_micros: int | None = None
+
+
+class Finding(Value):
+    """One thing the gate saw: the rule, the fact, why it matters and what to do."""
+
+    rule: str
+    path: str = ""
+    verb: Verb
+    why: str
+    hint: str = ""
+
+
+class Decision(Value):
+    """The gate's answer to one change, explained."""
+
+    verdict: Verb
+    tier: int = 0
+    reasons: tuple[str, ...] = ()  # why this tier
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def asked(self) -> tuple[Finding, ...]:
+        """Findings that a person must answer."""
+        return tuple(f for f in self.findings if f.verb is Verb.ASK)

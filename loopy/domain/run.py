@@ -1,0 +1,68 @@
+"""A run: one execution of a ticket, as the one row whose compare-and-set moves are the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
+from loopy.domain.ticket import RunId, TicketId
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run's row as read; every change of it is one transition and adds one to `version`.
+
+    `epoch` is the address on a message, `token` the fence on every write. `beat` counts the owner's heartbeats.
+    `tree` and `digest` name the newest snapshot and its raw diff; `base` the commit it stands on.
+    """
+
+    id: RunId
+    ticket: TicketId
+    repo: str
+    state: RunState
+    segment: Segment
+    step: Step
+    turn: int
+    epoch: int
+    token: int
+    version: int
+    created_at: datetime
+    owner: str | None = None
+    host: str = ""
+    beat: int = 0
+    wait: Wait | None = None
+    wake_at: datetime | None = None
+    cancel: bool = False
+    rung_at: datetime | None = None
+    rings: int = 0
+    verdict: Verdict | None = None
+    reason: str = ""
+    agent: str = ""
+    account: str = ""
+    wanted_agent: str = ""  # what a person asked for; the route records an override
+    base: str = ""
+    tree: str = ""
+    digest: str = ""
+    priority: int = 2
+    ready_at: datetime | None = None
+    served: int = 0
+    moves: int = 0  # failovers in this turn
+    strikes: int = 0  # deaths of a worker that ran this run alone
+    suspect: bool = False
+    bare: bool = False  # ends with a receipt only
+    mission: str = ""
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to perform one step: the run as claimed, fenced by `run.token`."""
+
+    run: Run
+    worker: str
+
+    @property
+    def token(self) -> int:
+        """The fence that every later write must match."""
+        return self.run.token
