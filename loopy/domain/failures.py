@@ -28,6 +28,7 @@ class Failure(StrEnum):
     WORKSPACE = "workspace"
     DISK_FULL = "disk_full"
     CANCELLED = "cancelled"
+    WORKER_LOST = "worker_lost"
     INTERNAL = "internal"
 
 
@@ -73,6 +74,7 @@ RULES: Mapping[Failure, Rule] = MappingProxyType(
         Failure.WORKSPACE: Rule("code", Remedy.RETRY, tries=2, advice="the workspace is made anew"),
         Failure.DISK_FULL: Rule("sweep", Remedy.PARK, cooldown_s=60, advice="free some disk space"),
         Failure.CANCELLED: Rule("cancel", Remedy.END, advice="cancelled by a person"),
+        Failure.WORKER_LOST: Rule("sweep", Remedy.RETRY, tries=4, advice="its worker died; the step is done again"),
         Failure.INTERNAL: Rule("perform", Remedy.RETRY, tries=3, advice="a defect of Loopy; see the log"),
     }
 )

@@ -78,12 +78,33 @@ class NotShipped(Value):
     detail: str = ""
 
 
+class Rebased(Value):
+    """A refused ship put on the target's new tip: the next turn's change, or None when it conflicts with it."""
+
+    kind: Literal["rebased"] = "rebased"
+    base: str
+    change: Change | None = None
+    decision: Decision | None = None
+    detail: str = ""
+
+
 Outcome = Annotated[
-    Plan | Sized | Routed | Coded | Unchanged | CheckReport | Packed | Shipped | NotShipped,
+    Plan | Sized | Routed | Coded | Unchanged | CheckReport | Packed | Shipped | NotShipped | Rebased,
     Field(discriminator="kind"),
 ]
 StepResult = (
-    Plan | Sized | Routed | Coded | Unchanged | CheckReport | Packed | Shipped | NotShipped | Tried | FailedOver
+    Plan
+    | Sized
+    | Routed
+    | Coded
+    | Unchanged
+    | CheckReport
+    | Packed
+    | Shipped
+    | NotShipped
+    | Rebased
+    | Tried
+    | FailedOver
 )
 
 OUTCOMES: TypeAdapter[Outcome] = TypeAdapter(Outcome)

@@ -44,6 +44,7 @@ class ChangeLimits(Value):
     symlink: Verb = Verb.ASK
     submodule: Verb = Verb.DENY
     mode_change: Verb = Verb.ASK
+    exec_surface: Verb = Verb.ASK  # files that tools run or obey: conftest.py, Makefile, CI, package.json …
 
 
 class Policy(Value):

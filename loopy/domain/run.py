@@ -48,11 +48,23 @@ class Run:
     ready_at: datetime | None = None
     served: int = 0
     moves: int = 0  # failovers in this turn
-    strikes: int = 0  # deaths of a worker that ran this run alone
-    suspect: bool = False
+    deaths: int = 0  # deaths of its workers in a row, in whatever company; a suspect from the second on
+    strikes: int = 0  # of these, the ones that can only be its own doing
     bare: bool = False  # ends with a receipt only
     mission: str = ""
+    head: str = ""  # the commit that shipped
+    forked_from: str = ""
     ended_at: datetime | None = None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it is re-admitted alone: it was there at two worker deaths in a row (rule 18)."""
+        return self.deaths >= 2
+
+    @property
+    def live(self) -> bool:
+        """Whether it holds a slot."""
+        return self.state in (RunState.QUEUED, RunState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""Git-ignore patterns as rules: compiled once, matched on the raw and the folded name, never negated; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from pathspec import GitIgnoreSpec
+
+from loopy.domain.errors import ConfigError
+from loopy.domain.names import fold
+
+
+def matches(patterns: tuple[str, ...], path: str) -> bool:
+    """Whether any pattern hits the path, as it is written or as a file system without case or width would see it.
+
+    `dir/` also hits a file, link or submodule that is *named* `dir`: what stands in a denied folder's place is denied.
+    """
+    spec, folded_spec = _compiled(patterns)
+    folded = fold(path)
+    return (
+        spec.match_file(path)
+        or spec.match_file(f"{path}/x")
+        or folded_spec.match_file(folded)
+        or folded_spec.match_file(f"{folded}/x")
+    )
+
+
+def first_match(patterns: Sequence[str], path: str) -> str:
+    """Return the first pattern that hits the path, "" when none does."""
+    return next((pattern for pattern in patterns if matches((pattern,), path)), "")
+
+
+def check_patterns(where: str, patterns: tuple[str, ...]) -> None:
+    """Raise ConfigError for a pattern that would never hit or that would take a path out again."""
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            raise ConfigError(where, f"{pattern!r} negates", hint="deny always wins; write what is meant without `!`")
+        if not pattern.strip() or pattern.startswith("#") or pattern != pattern.strip():
+            raise ConfigError(where, f"{pattern!r} can never hit a path", hint="no blanks around it, no comment")
+        try:
+            _compiled((pattern,))
+        except ValueError as error:
+            raise ConfigError(where, f"{pattern!r} is not a git-ignore pattern: {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _compiled(patterns: tuple[str, ...]) -> tuple[GitIgnoreSpec, GitIgnoreSpec]:
+    return GitIgnoreSpec.from_lines(patterns), GitIgnoreSpec.from_lines([fold(pattern) for pattern in patterns])

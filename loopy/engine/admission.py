@@ -1,0 +1,37 @@
+"""Admission: the graph decides who may go next, in the transaction that frees a slot and in the sweep (rule 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from loopy.domain.agent import Agent
+from loopy.domain.limits import Limits, choose
+from loopy.domain.states import RunState, remaining
+from loopy.engine.graph import Tx
+from loopy.engine.moves import Ring, dispatch
+from loopy.engine.order import QUEUES
+from loopy.ports import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Turns `ready` into a dispatch while slots are free and a living worker can serve the whole segment."""
+
+    limits: Limits
+    fleet: Fleet
+
+    def admit(self, tx: Tx) -> list[Ring]:
+        """Dispatch every ready run that may go; return the doorbells to press after the commit."""
+        waiting = tx.runs.ready()
+        if not waiting:
+            return []
+        served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
+        servable = [r for r in waiting if {QUEUES[s] for s in remaining(r.segment, r.step)} <= served]
+        if not servable:
+            return []
+        live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
+        unproven = frozenset(c.account for c in tx.fleet.cooldowns().values() if not c.proven)
+        agents: Mapping[str, Agent] = self.fleet.agents()
+        chosen = choose(servable, live, self.limits, agents, unproven)
+        return [Ring.of(dispatch(tx, r, r.segment, r.step, served=tx.runs.serve(r))) for r in chosen]

@@ -1,0 +1,106 @@
+"""Effects on the outside world: intent, look, do, read back, settle; nothing is done twice, nothing is guessed (rule 15)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from loopy.domain.crashpoints import crashpoint
+from loopy.domain.effect import Effect, EffectKind, EffectState
+from loopy.domain.errors import LostError
+from loopy.domain.run import Claim
+from loopy.engine.claims import mine
+from loopy.engine.desk import Desk
+from loopy.ports import Leash, Workspace
+
+CALL_S = 60.0  # a push may take this long; its guard ends it long before another could own the run
+LOOKS = 3  # how often an unreachable target is asked before a person is
+PAUSE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """How a push ended: "done", "refused" (the words in `detail`), "cancelled", or "unknown"."""
+
+    how: str
+    effect: Effect | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """What is to be pushed where, and what an approval of it must be bound to ("" if none is needed)."""
+
+    commit: str
+    target: str
+    ref: str
+    expected: str
+    subject: str
+
+
+def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shipment) -> Pushed:
+    """Bring the commit to its ref, effectively once, and read it back."""
+    intent = _intend(desk, claim, shipment)
+    if isinstance(intent, Pushed):
+        return intent
+    effect, fresh = intent
+    since, looks = desk.clock.awake(), 0
+    while True:
+        if reason := leash.stopping():
+            if reason == "lost":
+                raise LostError(claim.run.id, "stopped in a push")
+            if reason == "draining":
+                return Pushed("draining", effect)
+        if not fresh:  # our own fresh intent cannot have been sent by anybody
+            seen = desk.remote.look(effect, place, leash)
+            looks = looks + 1 if seen is None else 0
+            if seen == effect.commit:
+                return Pushed("done", _settle(desk, claim, effect, EffectState.DONE))
+            if looks >= LOOKS:
+                return Pushed("unknown", effect, "the target cannot be asked")
+            if seen is None or desk.clock.awake() - since < desk.settle_s(effect.target):
+                threading.Event().wait(PAUSE_S)
+                continue
+        crashpoint("ship.before_push")
+        words = desk.remote.push(effect, place, leash, CALL_S)
+        crashpoint("ship.after_push")
+        if words:
+            return Pushed("refused", _settle(desk, claim, effect, EffectState.REFUSED, words), words)
+        fresh, since = False, desk.clock.awake()
+
+
+def _intend(desk: Desk, claim: Claim, shipment: Shipment) -> tuple[Effect, bool] | Pushed:
+    """Return the effect to bring about and whether its intent is this claim's own; checks cancel and approval with it."""
+    with desk.graph.write(full=True) as tx:
+        run = mine(tx, claim)
+        known = tx.effects.of(run.id, EffectKind.PUSH)
+        if known and known[-1].state is EffectState.INTENDED:
+            return known[-1], False
+        if known and known[-1].state is EffectState.DONE:
+            return Pushed("done", known[-1])
+        if run.cancel:
+            return Pushed("cancelled")
+        answers = [a.answer for a in tx.approvals.of(run.id) if a.answer and a.subject == shipment.subject]
+        if shipment.subject and not any(a.decision == "approve" for a in answers):
+            return Pushed("unapproved", detail="nobody approved this very change")
+        effect = Effect(
+            run=run.id,
+            kind=EffectKind.PUSH,
+            ordinal=len(known),
+            state=EffectState.INTENDED,
+            token=claim.token,
+            commit=shipment.commit,
+            target=shipment.target,
+            ref=shipment.ref,
+            expected=shipment.expected,
+            at=tx.now,
+        )
+        tx.effects.intend(effect)
+    crashpoint("ship.after_intent")
+    return effect, True
+
+
+def _settle(desk: Desk, claim: Claim, effect: Effect, state: EffectState, detail: str = "") -> Effect:
+    with desk.graph.write(full=True) as tx:
+        mine(tx, claim)
+        return tx.effects.settle(effect, state, detail)

@@ -1,0 +1,303 @@
+"""The work graph as the engine sees it: rows read and changed inside one transaction, and nothing about SQL.
+
+Invariant: every transition of a run is one `runs.move` (a compare-and-set on `version`), which also writes the
+transition's event; whatever must be true with it is written through the same `Tx`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from loopy.domain.agent import Tried
+from loopy.domain.effect import Effect, EffectKind, EffectState
+from loopy.domain.events import Event, StreamEvent
+from loopy.domain.evidence import ApprovalRecord, AttemptRecord
+from loopy.domain.outcome import Outcome
+from loopy.domain.run import Claim, Run
+from loopy.domain.states import Step
+from loopy.domain.ticket import Comment, RunId, Ticket, TicketId
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """An account that is cooling; unproven from a limit until the next success, and then one probe run at a time."""
+
+    account: str
+    until: datetime
+    proven: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process: uuid per start, and the queues that it serves."""
+
+    id: str
+    host: str
+    pid: int
+    started_at: datetime
+    queues: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A question for a person, open until answered; bound to `subject`."""
+
+    id: int
+    run: str
+    gate: str
+    subject: str
+    text: str
+    opened_at: datetime
+    answer: ApprovalRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """A link of the receipt chain as stored."""
+
+    seq: int
+    run: str
+    verdict: str
+    digest: str
+    previous: str
+    statement: bytes
+    envelope: bytes
+    sshsig: bytes
+    at: datetime
+    pushed_at: datetime | None = None
+
+
+class Runs(Protocol):
+    """The run rows, outcomes, attempts and events."""
+
+    def get(self, run_id: str) -> Run | None:
+        """Return the row, locked for this transaction."""
+        ...
+
+    def add(self, run: Run) -> Run:
+        """Insert a new run with its first event."""
+        ...
+
+    def next_id(self, ticket: TicketId) -> RunId:
+        """Return the ticket's next run id."""
+        ...
+
+    def move(self, run: Run, name: str, text: str = "", facts: Mapping[str, Any] | None = None, **changes: Any) -> Run:
+        """Compare-and-set `changes`, add one to `version`, append the event. Raises LostError when the row moved."""
+        ...
+
+    def set_rung(self, run: Run, at: datetime, rings: int) -> None:
+        """Note a ring; no transition, so the version stays."""
+        ...
+
+    def by_state(self, *states: str, limit: int = 1000) -> Sequence[Run]:
+        """Return runs in these states, oldest first."""
+        ...
+
+    def ready(self, limit: int = 64) -> Sequence[Run]:
+        """Return ready runs in the order of admission: priority with ageing, least recently served repo first."""
+        ...
+
+    def owned(self, worker: str) -> Sequence[Run]:
+        """Return the running rows of a worker."""
+        ...
+
+    def outcome(self, run_id: str, turn: int, step: Step) -> Outcome | None:
+        """Return a recorded outcome. Raises MigrationError for one of a newer schema (rule 19)."""
+        ...
+
+    def outcomes(self, run_id: str) -> Sequence[tuple[int, Step, Outcome]]:
+        """Return every outcome of the run in order."""
+        ...
+
+    def add_outcome(self, run: Run, outcome: Outcome) -> None:
+        """Insert the final outcome of (run, turn, step); a second one raises."""
+        ...
+
+    def add_attempt(self, run: Run, tried: Tried, to_agent: str = "") -> None:
+        """Append a try that was not an outcome."""
+        ...
+
+    def attempts(self, run_id: str) -> Sequence[AttemptRecord]:
+        """Return the run's attempts in order."""
+        ...
+
+    def stream(self, claim: Claim, events: Iterable[StreamEvent]) -> None:
+        """Append stream events under the claim's token. Raises LostError when it is not current."""
+        ...
+
+    def beat(self, worker: str, claims: Sequence[Claim]) -> Mapping[str, Run]:
+        """Add one heartbeat to every claim that is still current; return those rows by run id."""
+        ...
+
+    def serve(self, run: Run) -> int:
+        """Return the next number of the order of service, noted for the run's repository."""
+        ...
+
+    def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:
+        """Reserve (or settle) a turn's budget; return what the run has spent and reserved in all, in micros."""
+        ...
+
+
+class Tickets(Protocol):
+    """Tickets, dependencies and comments."""
+
+    def add(self, ticket: Ticket) -> Ticket:
+        """Insert; the id is given here."""
+        ...
+
+    def get(self, ticket_id: str) -> Ticket | None:
+        """Return the ticket, locked for this transaction."""
+        ...
+
+    def change(self, ticket_id: str, **changes: Any) -> None:
+        """Set columns of the ticket."""
+        ...
+
+    def runs(self, ticket_id: str) -> Sequence[Run]:
+        """Return the ticket's runs, oldest first."""
+        ...
+
+    def dependents(self, ticket_id: str) -> Sequence[TicketId]:
+        """Return the tickets that wait for this one."""
+        ...
+
+    def comment(self, comment: Comment) -> None:
+        """Append a comment."""
+        ...
+
+
+class Effects(Protocol):
+    """Intents and their ends."""
+
+    def of(self, run_id: str, kind: EffectKind | None = None) -> Sequence[Effect]:
+        """Return the run's effects in order of ordinal."""
+        ...
+
+    def intend(self, effect: Effect) -> None:
+        """Insert an intent."""
+        ...
+
+    def settle(self, effect: Effect, state: EffectState, detail: str = "") -> Effect:
+        """Set the effect's end."""
+        ...
+
+
+class Approvals(Protocol):
+    """Gates and their answers."""
+
+    def open(self, run: Run, gate: str, subject: str, text: str) -> Approval:
+        """Ask a person, once per (run, gate, subject)."""
+        ...
+
+    def of(self, run_id: str) -> Sequence[Approval]:
+        """Return all of the run's approvals."""
+        ...
+
+    def answer(self, approval: Approval, record: ApprovalRecord) -> bool:
+        """Answer an open approval; False when somebody was first."""
+        ...
+
+
+class Receipts(Protocol):
+    """The chain of receipts."""
+
+    def head(self) -> tuple[int, str]:
+        """Return (seq, digest) of the newest receipt, (0, "") for none; locked for this transaction."""
+        ...
+
+    def add(self, row: ReceiptRow) -> None:
+        """Append; seq, previous and run are unique."""
+        ...
+
+    def of(self, run_id: str) -> ReceiptRow | None:
+        """Return a run's receipt."""
+        ...
+
+    def unpushed(self, limit: int = 20) -> Sequence[ReceiptRow]:
+        """Return receipts that are not in their repository yet, oldest first."""
+        ...
+
+    def pushed(self, run_id: str, at: datetime) -> None:
+        """Note that the receipt is in its repository (or has none to go to)."""
+        ...
+
+
+class Fleetbook(Protocol):
+    """Cooldowns of accounts, worker rows, and the audit log."""
+
+    def cooldowns(self) -> Mapping[str, Cooldown]:
+        """Return every account that was ever limited."""
+        ...
+
+    def cool(self, account: str, until: datetime, why: str) -> None:
+        """Start (or lengthen) a cooldown; the account is unproven until it succeeds."""
+        ...
+
+    def prove(self, account: str) -> None:
+        """Note a success."""
+        ...
+
+    def workers(self) -> Sequence[Worker]:
+        """Return the workers whose row is open."""
+        ...
+
+    def add_worker(self, worker: Worker) -> None:
+        """Open a worker's row."""
+        ...
+
+    def close_worker(self, worker_id: str) -> None:
+        """Close a worker's row."""
+        ...
+
+    def audit(self, by: str, what: str, subject: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Append to the audit log."""
+        ...
+
+
+class Tx(Protocol):
+    """One writing transaction."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of this transaction."""
+        ...
+
+    @property
+    def runs(self) -> Runs: ...  # noqa: D102
+    @property
+    def tickets(self) -> Tickets: ...  # noqa: D102
+    @property
+    def effects(self) -> Effects: ...  # noqa: D102
+    @property
+    def approvals(self) -> Approvals: ...  # noqa: D102
+    @property
+    def receipts(self) -> Receipts: ...  # noqa: D102
+    @property
+    def fleet(self) -> Fleetbook: ...  # noqa: D102
+
+
+class Graph(Protocol):
+    """The store: transactions to write, a snapshot to read."""
+
+    def write(self, *, full: bool = False) -> AbstractContextManager[Tx]:
+        """Open a writing transaction; `full` makes it survive a power cut (effects, approvals, receipts)."""
+        ...
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """Open a reading transaction; writing through it is an error."""
+        ...
+
+    def version(self) -> int:
+        """Return a number that changes when any process has written; cheap enough to ask many times a second."""
+        ...
+
+    def events(self, after: int, run: str = "", limit: int = 500) -> Sequence[Event]:
+        """Return events with id above `after`, oldest first."""
+        ...

@@ -1,0 +1,127 @@
+"""Perform one delivery: claim, do the step, finish, ring; the whole life of a task on one page."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from loopy.domain.agent import Tried
+from loopy.domain.crashpoints import crashpoint
+from loopy.domain.errors import GitError, LostError, MigrationError, WorkspaceError
+from loopy.domain.failures import Failure
+from loopy.domain.outcome import Coded, NotShipped, StepResult, Unchanged
+from loopy.domain.run import Claim, Run
+from loopy.domain.states import RunState, Segment, Step, Wait
+from loopy.engine import moves
+from loopy.engine.bell import ring_all
+from loopy.engine.claims import Superseded, claim, finish, mine
+from loopy.engine.decide import Next
+from loopy.engine.desk import Desk
+from loopy.engine.ending import end
+from loopy.engine.facts import Ground, ground
+from loopy.engine.failover import cool
+from loopy.engine.graph import Tx
+from loopy.engine.moves import Ring
+from loopy.engine.publish import publish
+from loopy.engine.pulse import ClaimLeash, Pulse
+from loopy.engine.takeover import free_dead
+from loopy.engine.work import WORK
+
+log = logging.getLogger("loopy.engine")
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Performs deliveries for one worker process; thread-safe, since all state is in the graph."""
+
+    desk: Desk
+    pulse: Pulse
+
+    def perform(self, run_id: str, step: Step, epoch: int) -> bool:
+        """Do what one message asks for, if it is still to be done; return whether the rest of its chain goes on."""
+        self._free_the_dead(run_id)
+        held = self._claim(run_id, step, epoch)
+        if isinstance(held, Superseded):
+            return held.chain_goes_on
+        crashpoint("claim.after_commit")
+        try:
+            with self.pulse.leash(held) as leash:
+                result = self._work(held, leash)
+                on = ground(self.desk, held)
+            if leash.stopping() == "draining" and isinstance(result, Tried | NotShipped):
+                return self._give_back(held)
+            return self._finish(held, result, on)
+        except LostError as lost:
+            log.info("stopped: %s", lost)
+        except MigrationError as newer:
+            self._await_version(held, str(newer))
+        return False
+
+    def _free_the_dead(self, run_id: str) -> None:
+        """A redelivery may come before the sweep has seen that the owner died."""
+        with self.desk.graph.read() as tx:
+            run = tx.runs.get(run_id)
+        if run and run.owner and run.owner != self.desk.worker and self.desk.alive.dead(run.owner):
+            ring_all(self.desk.doorbell, free_dead(self.desk, run.owner))
+
+    def _claim(self, run_id: str, step: Step, epoch: int) -> Claim | Superseded:
+        if self.pulse.closing.is_set():
+            return Superseded(chain_goes_on=False)
+        with self.desk.graph.write() as tx:
+            return claim(tx, run_id, step, epoch, self.desk.worker, self.desk.host)
+
+    def _work(self, held: Claim, leash: ClaimLeash) -> StepResult:
+        """Return the step's result; whatever rises becomes an attempt with its reason."""
+        try:
+            return WORK[held.run.step](self.desk, held, leash)
+        except (LostError, MigrationError):
+            raise
+        except (WorkspaceError, GitError) as error:
+            return Tried(failure=Failure.WORKSPACE, detail=str(error))
+        except Exception as error:  # recorded: the run's history says what rose, the log says where
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return Tried(failure=Failure.DISK_FULL, detail=str(error))
+            log.exception("%s of %s failed", held.run.step, held.run.id)
+            return Tried(failure=Failure.INTERNAL, detail=f"{type(error).__name__}: {error}"[:1000])
+
+    def _finish(self, held: Claim, result: StepResult, on: Ground) -> bool:
+        crashpoint("finish.before_transaction")
+        with self.desk.graph.write(full=held.run.step is Step.SHIP) as tx:
+
+            def ending(run: Run, move: Next) -> Run:
+                return end(self.desk, tx, run, move, on.sha256)
+
+            moved = finish(tx, held, result, on.facts(tx, held.run, result), ending)
+            _note_account(tx, held.run, moved, result)
+            if moved.wait is Wait.APPROVAL:
+                on.ask(tx, moved, result)
+            rings = self.desk.admission.admit(tx)
+            new_segment = moved.state is RunState.QUEUED and moved.epoch != held.run.epoch
+        crashpoint("finish.after_commit")
+        ring_all(self.desk.doorbell, [*([Ring.of(moved)] if new_segment else []), *rings])
+        if moved.state is RunState.ENDED:
+            publish(self.desk, moved)
+        return moved.state is RunState.QUEUED and not new_segment
+
+    def _give_back(self, held: Claim) -> bool:
+        """A draining worker hands its run back untouched: same position, a new token, nobody's death."""
+        with self.desk.graph.write() as tx:
+            moves.free(tx, mine(tx, held), "its worker stopped", death=False, own_doing=False)
+        return False
+
+    def _await_version(self, held: Claim, why: str) -> None:
+        """A journal of a newer Loopy waits, visibly, for a worker that knows it (rule 19)."""
+        log.warning("%s waits: %s", held.run.id, why)
+        with self.desk.graph.write() as tx:
+            run = mine(tx, held)
+            moves.wait(tx, run, Wait.VERSION, tx.now + timedelta(minutes=5), why, token=run.token + 1)
+
+
+def _note_account(tx: Tx, before: Run, moved: Run, result: StepResult) -> None:
+    """A limit cools the account and leaves it unproven; an agent's turn that ended by itself proves it (rule 11)."""
+    if isinstance(result, Tried) and moved.segment is Segment.FAILOVER:
+        cool(tx, before, result)
+    elif isinstance(result, Coded | Unchanged):
+        tx.fleet.prove(before.account)

@@ -1,0 +1,154 @@
+"""The process's heart: one batched heartbeat a second, the leashes of its claims, and their streams (rules 5, 7, 13)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from loopy.domain.crashpoints import crashpoint
+from loopy.domain.errors import LoopyError, LostError
+from loopy.domain.events import StreamEvent
+from loopy.domain.run import Claim
+from loopy.engine.claims import mine
+from loopy.engine.graph import Graph
+from loopy.engine.order import BEAT_S, DEADLINES_S, FLUSH_S
+from loopy.ports import Clock
+
+BATCH = 64
+
+
+@dataclass(eq=False)
+class ClaimLeash:
+    """`ports.Leash` of one claim."""
+
+    claim: Claim
+    graph: Graph
+    deadline: float  # on the awake clock; heartbeats stop there
+    draining: threading.Event
+    lost: bool = False
+    cancelled: bool = False
+    _events: list[StreamEvent] = field(default_factory=list)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def run_id(self) -> str:
+        """The run that is acted for."""
+        return self.claim.run.id
+
+    @property
+    def token(self) -> int:
+        """The fence of this claim."""
+        return self.claim.token
+
+    def authorised(self) -> bool:
+        """Look whether the token is current and the run may act at all."""
+        with self.graph.read() as tx:
+            try:
+                mine(tx, self.claim)
+            except LostError:
+                self.lost = True
+        return not self.lost
+
+    def stopping(self) -> str | None:
+        """Return why to stop now, if so."""
+        if self.lost:
+            return "lost"
+        if self.cancelled:
+            return "cancelled"
+        return "draining" if self.draining.is_set() else None
+
+    def emit(self, *events: StreamEvent) -> None:
+        """Append to the stream; written in batches by the heart."""
+        with self._mutex:
+            self._events.extend(events)
+            full = len(self._events) >= BATCH
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has gathered, under the token; a lost claim writes nothing."""
+        with self._mutex:
+            batch, self._events = self._events, []
+            if batch and not self.lost:
+                try:
+                    with self.graph.write() as tx:
+                        tx.runs.stream(self.claim, batch)
+                except LostError:
+                    self.lost = True
+
+
+class Pulse:
+    """Keeps the claims of one worker process alive; a claim past its step's deadline is no longer beaten."""
+
+    def __init__(self, graph: Graph, clock: Clock, worker: str) -> None:
+        self._graph, self._clock, self._worker = graph, clock, worker
+        self._leashes: set[ClaimLeash] = set()
+        self._mutex, self._stop = threading.Lock(), threading.Event()
+        self.closing = threading.Event()  # claim nothing more
+        self.draining = threading.Event()  # stop what runs, and give it back
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the heart's thread."""
+        self._thread = threading.Thread(target=self._run, name="loopy-pulse", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the heart's thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=5)
+
+    @property
+    def held(self) -> list[Claim]:
+        """The claims that this process performs right now."""
+        with self._mutex:
+            return [leash.claim for leash in self._leashes]
+
+    @contextmanager
+    def leash(self, claim: Claim) -> Iterator[ClaimLeash]:
+        """Keep a claim alive while the block runs."""
+        deadline = self._clock.awake() + DEADLINES_S[claim.run.step]
+        leash = ClaimLeash(claim, self._graph, deadline, self.draining)
+        with self._mutex:
+            self._leashes.add(leash)
+        try:
+            yield leash
+            leash.flush()
+        finally:
+            with self._mutex:
+                self._leashes.discard(leash)
+
+    def beat(self) -> None:
+        """Send one heartbeat for every claim under its deadline, and learn of cancels and losses."""
+        with self._mutex:
+            leashes = list(self._leashes)
+        awake = self._clock.awake()
+        alive = [leash for leash in leashes if not leash.lost and awake <= leash.deadline]
+        if not alive:
+            return
+        with self._graph.write() as tx:
+            rows = tx.runs.beat(self._worker, [leash.claim for leash in alive])
+        crashpoint("pulse.after_beat")
+        with self._mutex:
+            still = [leash for leash in alive if leash in self._leashes]
+        for leash in still:
+            row = rows.get(leash.run_id)
+            leash.lost = row is None
+            leash.cancelled = leash.cancelled or bool(row and row.cancel)
+
+    def _run(self) -> None:
+        beats = 0.0
+        while not self._stop.wait(FLUSH_S):
+            with self._mutex:
+                leashes = list(self._leashes)
+            try:
+                for leash in leashes:
+                    leash.flush()
+                if self._clock.awake() - beats >= BEAT_S:
+                    beats = self._clock.awake()
+                    self.beat()
+            except LoopyError:
+                continue  # a locked or full database: the lease rules; try again at the next tick

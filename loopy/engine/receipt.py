@@ -1,0 +1,180 @@
+"""From the evidence pack and the graph's rows to the statement that is signed; only what was observed is claimed."""
+
+from __future__ import annotations
+
+from loopy.domain import receipt as r
+from loopy.domain.effect import EffectState
+from loopy.domain.evidence import ApprovalRecord, AttemptRecord, EvidencePack, TurnRecord
+from loopy.domain.fact import CommitDigest, Sha256Digest, TreeDigest
+from loopy.domain.outcome import Packed
+from loopy.domain.run import Run
+from loopy.domain.statement import Statement, statement_about
+from loopy.domain.states import Step, Verdict
+from loopy.domain.ticket import Trust
+from loopy.engine.desk import Desk
+from loopy.engine.graph import Tx
+from loopy.engine.story import sha256_of
+
+
+def statement(
+    tx: Tx, run: Run, pack: EvidencePack, desk: Desk, seq: int, previous: str, receipt_id: str, salt: bytes
+) -> Statement:
+    """Return the statement about an ended run: the shipped commit, or the run itself when nothing shipped."""
+    shipped = run.head if run.verdict is Verdict.PASSED else ""
+    tx.fleet.audit("loopy", "receipt.salted", run.id, {"salt": salt.hex()})
+    made = r.ShipReceipt(
+        receipt_id=receipt_id,
+        time_shipped=tx.now,
+        verdict=pack.verdict,
+        reason=pack.reason or None,
+        loopy=r.LoopyFact(version=desk.version, host=desk.install_id),
+        ticket=r.TicketFact(
+            uri=f"loopy:ticket/{run.ticket}",
+            source=pack.source,
+            source_trust=Trust(pack.source_trust),
+            digest=r.salted_sha256(salt, _ticket_text(tx, run)),
+        ),
+        run=r.RunFact(id=run.id),
+        repo=_repo(tx, run, pack),
+        turns=tuple(_turn(t) for t in pack.turns),
+        failovers=tuple(_failover(a) for a in pack.attempts if a.to_agent),
+        sandbox=r.SandboxFact(
+            backend=pack.sandbox_backend,
+            grade=desk.sandbox.grade,
+            network="unrestricted" if pack.sandbox_grade == "none" else "denied",
+        ),
+        plan=_digest(sha256_of(pack.plan)),
+        route=_digest(sha256_of(pack.route)),
+        policy=_policy(pack),
+        checks=_checks(pack),
+        approvals=tuple(_approval(a, pack, run) for a in pack.approvals),
+        evidence=_evidence(tx, run),
+        open_effects=tuple(
+            r.OpenEffectFact(kind=e.kind, ordinal=e.ordinal, state=e.state.value, key=e.key)
+            for e in tx.effects.of(run.id)
+            if e.state in (EffectState.INTENDED, EffectState.UNKNOWN)
+        ),
+        chain=r.ChainFact(log=desk.install_id, seq=seq, previous=_digest(previous)),
+        signer=r.SignerFact(isolation="same-user"),
+        claims=(r.CLAIM_SHIPPED if shipped else r.CLAIM_ENDED,),
+    )
+    return statement_about(made, commit=shipped or None, tree=run.tree or None if shipped else None)
+
+
+def _ticket_text(tx: Tx, run: Run) -> str:
+    ticket = tx.tickets.get(run.ticket)
+    return ticket.text if ticket else ""
+
+
+def _digest(sha256: str) -> Sha256Digest | None:
+    return Sha256Digest(sha256=sha256) if sha256 else None
+
+
+def _repo(tx: Tx, run: Run, pack: EvidencePack) -> r.RepoFact | None:
+    if not run.base:
+        return None
+    done = next((e for e in tx.effects.of(run.id) if e.state is EffectState.DONE), None)
+    target = r.TargetFact(ref=done.ref, read_back=CommitDigest(git_commit=done.commit)) if done else None
+    change = pack.change
+    stats = r.StatsFact(files=len(change.entries), added=change.added, deleted=change.deleted) if change else None
+    return r.RepoFact(
+        uri=run.repo if "://" in run.repo else f"file://{run.repo}",
+        base=r.BaseFact(
+            ref=(pack.plan.target if pack.plan else "") or "HEAD", digest=CommitDigest(git_commit=run.base)
+        ),
+        target=target,
+        raw_diff=_digest(change.digest) if change else None,
+        stats=stats,
+    )
+
+
+def _turn(turn: TurnRecord) -> r.TurnFact:
+    usage = turn.usage
+    tokens = None
+    if usage.input_tokens is not None and usage.output_tokens is not None:
+        tokens = r.TokensFact(input=usage.input_tokens, output=usage.output_tokens)
+    return r.TurnFact(
+        n=turn.n,
+        agent=turn.agent,
+        scripted=turn.scripted,
+        cli_version=turn.cli_version or None,
+        model=turn.model or None,
+        model_source="cli-event" if turn.model else "unknown",
+        exit="ok" if turn.change else "no-change",
+        transcript=_digest(turn.transcript_sha256),
+        tokens=tokens,
+    )
+
+
+def _failover(attempt: AttemptRecord) -> r.FailoverFact:
+    return r.FailoverFact(
+        turn=attempt.turn, moved_from=attempt.agent, moved_to=attempt.to_agent, why=attempt.failure, at=attempt.at
+    )
+
+
+def _policy(pack: EvidencePack) -> r.PolicyFact | None:
+    if not pack.policy_sha256:
+        return None
+    decision = pack.decision
+    findings = decision.findings if decision else ()
+    return r.PolicyFact(
+        uri="loopy:policy/effective",
+        digest=Sha256Digest(sha256=pack.policy_sha256),
+        risk_tier=decision.tier if decision else 0,
+        findings=tuple(
+            r.FindingFact(rule=f.rule, decision=f.verb, why=f"{f.path}: {f.why}".lstrip(": ")) for f in findings
+        ),
+    )
+
+
+def _checks(pack: EvidencePack) -> tuple[r.CheckFact, ...]:
+    report = pack.turns[-1].report if pack.turns else None
+    if report is None:
+        return ()
+    return tuple(
+        r.CheckFact(
+            name=c.name,
+            argv=c.argv,
+            cwd=c.cwd,
+            exit_code=c.exit_code,
+            why=c.why or None,
+            tree=TreeDigest(git_tree=report.tree),
+            log=_digest(c.log_sha256),
+            started_at=c.started_at,
+            duration_ms=c.duration_ms,
+        )
+        for c in report.results
+    )
+
+
+def _approval(answer: ApprovalRecord, pack: EvidencePack, run: Run) -> r.ApprovalFact:
+    before_run = answer.gate == "run"
+    scope = r.ApprovalScope(
+        base=run.base or None if before_run else None,
+        git_commit=run.head or None if not before_run else None,
+        raw_diff=pack.change.digest if pack.change and not before_run else None,
+        policy=pack.policy_sha256,
+        plan=sha256_of(pack.plan) or None,
+    )
+    return r.ApprovalFact(
+        gate=answer.gate,
+        decision=answer.decision,
+        by=answer.by,
+        authn="os-user",
+        over=scope,
+        carried=answer.carried,
+        at=answer.at,
+        ref=f"sha256:{answer.subject}",
+    )
+
+
+def _evidence(tx: Tx, run: Run) -> tuple[r.EvidenceFact, ...]:
+    packed = next(
+        (o for _, step, o in tx.runs.outcomes(run.id) if step is Step.EVIDENCE and isinstance(o, Packed)), None
+    )
+    if packed is None:
+        return ()
+    return (
+        r.EvidenceFact(name="evidence.json", digest=Sha256Digest(sha256=packed.json_sha256)),
+        r.EvidenceFact(name="evidence.md", digest=Sha256Digest(sha256=packed.markdown_sha256)),
+    )

@@ -1,0 +1,75 @@
+"""The ship step's work: commit the checked tree, push it as an effect, and put it on the new tip when it is refused."""
+
+from __future__ import annotations
+
+from loopy.domain.agent import Tried
+from loopy.domain.change import Change
+from loopy.domain.effect import EffectState
+from loopy.domain.failures import Failure
+from loopy.domain.gate import evaluate
+from loopy.domain.outcome import NotShipped, Packed, Rebased, Shipped, StepResult
+from loopy.domain.policy import Verb
+from loopy.domain.run import Claim
+from loopy.domain.states import Step, Verdict
+from loopy.engine.desk import Desk
+from loopy.engine.effects import Pushed, Shipment, push
+from loopy.engine.facts import Ground, ground
+from loopy.engine.gating import gate_facts
+from loopy.engine.scene import Scene, scene
+from loopy.engine.story import gather
+from loopy.ports import Leash, Workspace
+from loopy.steps import ship as words
+
+
+def ship_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
+    """Ship what passed; a run that did not pass, or is bare, ships nothing and goes to its receipt."""
+    if claim.run.bare or claim.run.verdict is not Verdict.PASSED:
+        return Shipped()
+    at, on = scene(desk.graph, claim), ground(desk, claim)
+    change = at.change
+    assert change is not None, "a passed run has a change"
+    decision = evaluate(on.policy, gate_facts(desk, at).model_copy(update={"change": change}))
+    if decision.verdict is Verb.DENY:
+        return NotShipped(failure=Failure.POLICY_REFUSED, detail="the policy of today refuses this change")
+    desk.guards.clear(claim.run.id, claim.token)
+    place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
+    shipment = _shipment(desk, claim, at, on, place, change)
+    pushed = push(desk, claim, leash, place, shipment)
+    return _rebased(desk, claim, at, on, place, pushed) if pushed.how == "refused" else _result(pushed)
+
+
+def _shipment(desk: Desk, claim: Claim, at: Scene, on: Ground, place: Workspace, change: Change) -> Shipment:
+    """Return what goes where; equal inputs give an equal commit, and a refused try takes the next name."""
+    run = claim.run
+    with desk.graph.read() as tx:
+        pack = gather(tx, run, desk.fleet, desk.sandbox, on.sha256)
+        refused = sum(e.state is EffectState.REFUSED for e in tx.effects.of(run.id))
+    commit = desk.workspaces.commit(place, change, words.message(at.ticket, run.id, pack), run.created_at)
+    target, prefix = desk.targets.target(run)
+    ref = words.branch(prefix, run.id, at.ticket.title) + (f"-{refused + 1}" if refused else "")
+    packed = next((o for turn, step, o in at.journal if (turn, step) == (run.turn, Step.EVIDENCE)), None)
+    subject = packed.subject if isinstance(packed, Packed) and packed.needs_approval else ""
+    return Shipment(commit, target, ref, expected="", subject=subject)
+
+
+def _result(pushed: Pushed) -> StepResult:
+    match pushed.how:
+        case "done":
+            assert pushed.effect is not None
+            effect = pushed.effect
+            return Shipped(head=effect.commit, ref=effect.ref, target=effect.target, read_back=effect.commit)
+        case "unknown":
+            return Tried(failure=Failure.INTERNAL, detail=pushed.detail)
+        case "unapproved":
+            return NotShipped(failure=Failure.POLICY_REFUSED, detail=pushed.detail)
+        case _:
+            return NotShipped(failure=Failure.CANCELLED, detail=pushed.how)
+
+
+def _rebased(desk: Desk, claim: Claim, at: Scene, on: Ground, place: Workspace, pushed: Pushed) -> Rebased:
+    """Put the refused change on the target's newest tip; the gate looks at it again."""
+    tip = desk.repositories.tip(claim.run.repo)
+    assert at.change is not None
+    moved = desk.workspaces.rebase(place, at.change, tip.commit, claim.token)
+    decision = evaluate(on.policy, gate_facts(desk, at).model_copy(update={"change": moved})) if moved else None
+    return Rebased(base=tip.commit, change=moved, decision=decision, detail=pushed.detail)

@@ -1,0 +1,32 @@
+"""A run's budget: each turn reserves its share before the agent starts and settles what it really cost (rule 17)."""
+
+from __future__ import annotations
+
+from loopy.domain.agent import Tried
+from loopy.domain.failures import Failure
+from loopy.domain.outcome import Coded, StepResult, Unchanged
+from loopy.domain.policy import Policy
+from loopy.domain.run import Claim
+from loopy.engine.claims import mine
+from loopy.engine.desk import Desk
+
+
+def reserve(desk: Desk, claim: Claim, policy: Policy) -> Tried | None:
+    """Reserve a turn's share of the budget; a `Tried` when there is not enough left."""
+    if policy.budget_micros is None:
+        return None
+    share = policy.budget_micros // policy.turns
+    with desk.graph.write() as tx:
+        total = tx.runs.spend(mine(tx, claim), share, None)
+    if total <= policy.budget_micros:
+        return None
+    spent = (total - share) / 1_000_000
+    return Tried(failure=Failure.BUDGET, detail=f"${spent:.2f} of ${policy.budget_micros / 1_000_000:.2f} spent or reserved")
+
+
+def settle(desk: Desk, claim: Claim, result: StepResult) -> None:
+    """Replace the reserve by what the agent says it cost; a turn that does not say keeps its reserve."""
+    usage = result.turned.usage if isinstance(result, Coded | Unchanged) else None
+    if usage is not None and usage.cost_micros is not None:
+        with desk.graph.write() as tx:
+            tx.runs.spend(mine(tx, claim), 0, usage.cost_micros)

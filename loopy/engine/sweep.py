@@ -1,0 +1,160 @@
+"""The sweep: frees, aborts, wakes, admits and rings again; every worker runs it, each row by its own compare-and-set (rule 8)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from loopy.domain.crashpoints import crashpoint
+from loopy.domain.errors import LoopyError, LostError
+from loopy.domain.run import Run
+from loopy.domain.states import RunState, Segment, Step, Wait, remaining
+from loopy.engine import moves
+from loopy.engine.bell import ring_all
+from loopy.engine.dependencies import look_again
+from loopy.engine.desk import Desk
+from loopy.engine.graph import Tx
+from loopy.engine.liveness import LeaseWatch
+from loopy.engine.moves import Ring
+from loopy.engine.order import QUEUES, RING_BACKOFF_S, RING_DOUBLINGS
+from loopy.engine.publish import publish
+from loopy.engine.takeover import free_dead, free_silent
+
+log = logging.getLogger("loopy.engine")
+SLOW_EVERY_S = 10.0
+
+
+@dataclass
+class Sweep:
+    """One process's sweep; all of it is idempotent, so any number of processes may do it at once."""
+
+    desk: Desk
+    watch: LeaseWatch
+    _slow_at: float = field(default=-1e9)
+
+    def once(self) -> int:
+        """Look at every live row once; return how many rows were moved or rung."""
+        with self.desk.graph.read() as tx:
+            running = tx.runs.by_state(RunState.RUNNING)
+            queued = tx.runs.by_state(RunState.QUEUED)
+            waiting = tx.runs.by_state(RunState.WAITING)
+            some_ready = bool(tx.runs.ready(limit=1))
+            workers = [w.id for w in tx.fleet.workers()]
+        rings = self._free(workers, running)
+        unowned = [r for r in (*queued, *waiting) if r.cancel and r.segment is not Segment.FINISH]
+        moved = self._each(unowned, _abort) + self._each(_due(waiting, self.desk.clock.now()), _wake)
+        if some_ready or moved or rings:
+            with self.desk.graph.write() as tx:
+                rings += self.desk.admission.admit(tx)
+        rings += self._again(queued)
+        ring_all(self.desk.doorbell, rings)
+        self._slow(waiting)
+        return len(rings) + moved
+
+    def _free(self, workers: Sequence[str], running: Sequence[Run]) -> list[Ring]:
+        rings: list[Ring] = []
+        owners = {r.owner for r in running if r.owner}
+        for worker in {*workers, *owners} - {self.desk.worker}:
+            if self.desk.alive.dead(worker):
+                log.warning("worker %s died; its runs go on", worker[:8])
+                rings += free_dead(self.desk, worker)
+        for run in self.watch.look(running):
+            log.warning("%s: its worker is silent; the run goes on", run.id)
+            rings += free_silent(self.desk, run)
+        crashpoint("sweep.after_free")
+        return rings
+
+    def _each(self, runs: Sequence[Run], act: object) -> int:
+        moved = 0
+        for run in runs:
+            try:
+                with self.desk.graph.write() as tx:
+                    now = tx.runs.get(run.id)
+                    if now is not None and now.version == run.version:
+                        act(tx, now)  # type: ignore[operator]
+                        moved += 1
+            except LostError:
+                continue  # somebody else was first
+        return moved
+
+    def _again(self, queued: Sequence[Run]) -> list[Ring]:
+        """Ring unclaimed runs again under the same epoch, ever more slowly, if a living worker can hear it (rule 6)."""
+        rings, now = [], self.desk.clock.now()
+        for run in (r for r in queued if _unheard(r, now)):
+            try:
+                with self.desk.graph.write() as tx:
+                    seen = tx.runs.get(run.id)
+                    served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
+                    if seen != run or QUEUES[run.step] not in served:
+                        continue
+                    tx.runs.set_rung(run, tx.now, run.rings + 1)
+                    rings.append(Ring.of(run))
+            except LostError:
+                continue
+        return rings
+
+    def _slow(self, waiting: Sequence[Run]) -> None:
+        """Do what may take a while: unpublished receipts, dependencies; seldom."""
+        if self.desk.clock.awake() - self._slow_at < SLOW_EVERY_S:
+            return
+        self._slow_at = self.desk.clock.awake()
+        with self.desk.graph.read() as tx:
+            runs = [tx.runs.get(row.run) for row in tx.receipts.unpushed()]
+        for run in runs:
+            if run is not None and run.ended_at and self.desk.clock.now() - run.ended_at > timedelta(seconds=5):
+                publish(self.desk, run)
+        look_again(self.desk, [r for r in waiting if r.wait is Wait.DEPENDENCY])
+
+
+def _abort(tx: Tx, run: Run) -> None:
+    moves.abort(tx, run)
+
+
+def _wake(tx: Tx, run: Run) -> None:
+    moves.ready(tx, run, run.segment, run.step, f"woken from {run.wait}")
+
+
+def _due(waiting: Sequence[Run], now: datetime) -> list[Run]:
+    return [r for r in waiting if r.wake_at is not None and r.wake_at <= now and not r.cancel]
+
+
+def _unheard(run: Run, now: datetime) -> bool:
+    pause = timedelta(seconds=RING_BACKOFF_S * 2 ** min(run.rings, RING_DOUBLINGS))
+    return run.rung_at is None or now - run.rung_at >= pause or run.rung_at > now
+
+
+class SweepThread:
+    """Runs the sweep several times a second, cheaply while nothing changes."""
+
+    PERIOD_S, IDLE_LOOKS = 0.15, 7
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep, self._stop = sweep, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="loopy-sweep", daemon=True)
+
+    def start(self) -> None:
+        """Start sweeping."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop sweeping."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        seen, quiet = -1, 0
+        while not self._stop.wait(self.PERIOD_S):
+            try:
+                version = self._sweep.desk.graph.version()
+                quiet = 0 if version != seen else quiet + 1
+                if quiet and quiet % self.IDLE_LOOKS:
+                    continue  # nobody wrote: look at clocks and locks about once a second
+                seen = version
+                self._sweep.once()
+            except LoopyError as error:
+                log.warning("sweep: %s", error)
+            except Exception:  # the sweep must outlive any surprise; the next one looks again
+                log.exception("sweep failed")

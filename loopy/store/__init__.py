@@ -1,0 +1,1 @@
+"""The work graph on SQLite or Postgres through SQLAlchemy Core."""

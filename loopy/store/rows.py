@@ -1,0 +1,139 @@
+"""Between rows and values: times, JSON, ids and the run's row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from loopy.domain.effect import Effect, EffectKind, EffectState
+from loopy.domain.errors import NotFoundError
+from loopy.domain.events import Event
+from loopy.domain.run import Run
+from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
+from loopy.domain.ticket import Resolution, RunId, Ticket, TicketId, Trust
+
+PREFIX = "LP-"
+RUN_COLUMNS = tuple(f.name for f in fields(Run))
+TIMES = frozenset({"created_at", "wake_at", "rung_at", "ready_at", "ended_at", "closed_at", "answered_at", "pushed_at"})
+
+
+def seconds(at: datetime) -> float:
+    """Return a time as stored."""
+    return at.timestamp()
+
+
+def moment(stored: float | None) -> datetime | None:
+    """Return a stored time as aware UTC."""
+    return None if stored is None else datetime.fromtimestamp(stored, UTC)
+
+
+def moment_of(stored: float) -> datetime:
+    """Return a stored time that is never null."""
+    return datetime.fromtimestamp(stored, UTC)
+
+
+def ticket_id(n: int) -> TicketId:
+    """Return the public id of ticket number `n`."""
+    return TicketId(f"{PREFIX}{n}")
+
+
+def ticket_number(public: str) -> int:
+    """Return the number in "LP-12" (or "12"). Raises NotFoundError for anything else."""
+    digits = public.upper().removeprefix(PREFIX)
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        raise NotFoundError("ticket", f"'{public}' is not a ticket id", hint="ids look like LP-12")
+    return int(digits)
+
+
+def stored(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return domain values as column values."""
+    return {k: seconds(v) if isinstance(v, datetime) else v for k, v in changes.items()}
+
+
+def as_json(facts: Mapping[str, Any] | None) -> str:
+    """Return facts as compact JSON."""
+    return json.dumps(facts, separators=(",", ":"), default=str) if facts else "{}"
+
+
+def run_of(row: Row[Any]) -> Run:
+    """Return a run's row as the domain's value."""
+    m = dict(row._mapping)  # noqa: SLF001  # the documented accessor of SQLAlchemy rows
+    m.pop("n")
+    m.update(
+        id=RunId(m["id"]),
+        ticket=ticket_id(m["ticket"]),
+        state=RunState(m["state"]),
+        segment=Segment(m["segment"]),
+        step=Step(m["step"]),
+        wait=Wait(m["wait"]) if m["wait"] else None,
+        verdict=Verdict(m["verdict"]) if m["verdict"] else None,
+        created_at=moment_of(m["created_at"]),
+        wake_at=moment(m["wake_at"]),
+        rung_at=moment(m["rung_at"]),
+        ready_at=moment(m["ready_at"]),
+        ended_at=moment(m["ended_at"]),
+    )
+    return Run(**m)
+
+
+def run_columns(run: Run) -> dict[str, Any]:
+    """Return a new run as column values."""
+    values = stored({name: getattr(run, name) for name in RUN_COLUMNS})
+    return values | {"ticket": ticket_number(run.ticket), "n": int(run.id.rpartition(".")[2])}
+
+
+def ticket_of(row: Row[Any], needs: tuple[int, ...]) -> Ticket:
+    """Return a ticket's row with its dependencies as the domain's value."""
+    return Ticket(
+        id=ticket_id(row.n),
+        title=row.title,
+        body=row.body,
+        repo=row.repo,
+        assignee=row.assignee,
+        priority=row.priority,
+        labels=tuple(json.loads(row.labels)),
+        depends_on=tuple(ticket_id(n) for n in needs),
+        source=row.source,
+        source_trust=Trust(row.source_trust),
+        created_at=moment_of(row.created_at),
+        closed_at=moment(row.closed_at),
+        resolution=Resolution(row.resolution) if row.resolution else None,
+    )
+
+
+def effect_of(row: Row[Any]) -> Effect:
+    """Return an effect's row as the domain's value."""
+    return Effect(
+        run=row.run,
+        kind=EffectKind(row.kind),
+        ordinal=row.ordinal,
+        state=EffectState(row.state),
+        token=row.token,
+        commit=row.commit,
+        target=row.target,
+        ref=row.ref,
+        expected=row.expected,
+        at=moment_of(row.at),
+        detail=row.detail,
+    )
+
+
+def event_of(row: Row[Any]) -> Event:
+    """Return an event's row as the domain's value."""
+    return Event(
+        id=row.id,
+        run=row.run,
+        ticket=row.ticket,
+        at=moment_of(row.at),
+        name=row.name,
+        turn=row.turn,
+        step=row.step,
+        text=row.text,
+        facts=json.loads(row.facts),
+        version=row.version,
+    )

@@ -1,0 +1,179 @@
+"""Runs, outcomes, attempts and events inside one transaction; `move` is the only writer of a run's position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+
+from loopy.domain.agent import Tried
+from loopy.domain.errors import LostError, MigrationError, StoreError
+from loopy.domain.events import StreamEvent
+from loopy.domain.evidence import AttemptRecord
+from loopy.domain.failures import Failure
+from loopy.domain.outcome import OUTCOMES, SCHEMA, Outcome
+from loopy.domain.run import Claim, Run
+from loopy.domain.states import RunState, Step
+from loopy.domain.ticket import RunId, TicketId
+from loopy.store import schema as s
+from loopy.store.rows import as_json, moment, moment_of, run_columns, run_of, seconds, stored, ticket_number
+
+AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
+GET = select(s.run).where(s.run.c.id == bindparam("id"))
+GET_LOCKED = GET.with_for_update()
+OUTCOME = select(s.outcome.c.schema, s.outcome.c.body).where(
+    s.outcome.c.run == bindparam("run"), s.outcome.c.turn == bindparam("turn"), s.outcome.c.step == bindparam("step")
+)
+ADD_EVENT, ADD_OUTCOME = insert(s.event), insert(s.outcome)
+
+
+class SqlRuns:
+    """`engine.graph.Runs` on a connection."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._c, self._now = connection, now
+
+    def get(self, run_id: str) -> Run | None:
+        row = self._c.execute(GET_LOCKED, {"id": run_id}).first()
+        return run_of(row) if row else None
+
+    def next_id(self, ticket: TicketId) -> RunId:
+        n = self._c.scalar(select(func.max(s.run.c.n)).where(s.run.c.ticket == ticket_number(ticket)))
+        return RunId(f"{ticket}.{(n or 0) + 1}")
+
+    def add(self, run: Run) -> Run:
+        if run.repo and self._c.scalar(select(s.repo.c.served).where(s.repo.c.path == run.repo)) is None:
+            self._c.execute(insert(s.repo).values(path=run.repo, served=0))
+        self._c.execute(insert(s.run), [run_columns(run)])
+        self._event(run, "run.created", "", {})
+        return run
+
+    def move(self, run: Run, name: str, text: str = "", facts: Mapping[str, Any] | None = None, **changes: Any) -> Run:
+        moved = replace(run, **changes, version=run.version + 1)
+        where = (s.run.c.id == run.id, s.run.c.version == run.version)
+        values = stored(changes) | {"version": moved.version}
+        if self._c.execute(update(s.run).where(*where).values(values)).rowcount != 1:
+            raise LostError(run.id, f"moved on before '{name}'")
+        where_now = {"state": moved.state, "epoch": moved.epoch, "token": moved.token}
+        self._event(moved, name, text, where_now | dict(facts or {}))
+        return moved
+
+    def _event(self, run: Run, name: str, text: str, facts: Mapping[str, Any]) -> None:
+        row = {"run": run.id, "ticket": run.ticket, "at": seconds(self._now), "name": name, "turn": run.turn}
+        row |= {"step": run.step, "text": text, "facts": as_json(facts), "version": run.version}
+        self._c.execute(ADD_EVENT, [row])
+
+    def set_rung(self, run: Run, at: datetime, rings: int) -> None:
+        where = (s.run.c.id == run.id, s.run.c.version == run.version)
+        if self._c.execute(update(s.run).where(*where).values(rung_at=seconds(at), rings=rings)).rowcount != 1:
+            raise LostError(run.id, "moved on before it was rung")
+
+    def by_state(self, *states: str, limit: int = 1000) -> Sequence[Run]:
+        rows = self._c.execute(select(s.run).where(s.run.c.state.in_(states)).order_by(s.run.c.created_at).limit(limit))
+        return [run_of(r) for r in rows]
+
+    def ready(self, limit: int = 64) -> Sequence[Run]:
+        age = (seconds(self._now) - func.coalesce(s.run.c.ready_at, s.run.c.created_at)) / AGEING_S
+        urgency = s.run.c.priority - age
+        served = func.coalesce(select(s.repo.c.served).where(s.repo.c.path == s.run.c.repo).scalar_subquery(), 0)
+        rank = case((urgency < 0, 0), (urgency < 1, 1), (urgency < 2, 2), (urgency < 3, 3), else_=4)
+        query = select(s.run).where(s.run.c.state == "ready")
+        rows = self._c.execute(
+            query.order_by(rank, served, s.run.c.served, s.run.c.created_at, s.run.c.id).limit(limit)
+        )
+        return [run_of(r) for r in rows]
+
+    def owned(self, worker: str) -> Sequence[Run]:
+        rows = self._c.execute(select(s.run).where(s.run.c.state == "running", s.run.c.owner == worker))
+        return [run_of(r) for r in rows]
+
+    def outcome(self, run_id: str, turn: int, step: Step) -> Outcome | None:
+        row = self._c.execute(OUTCOME, {"run": run_id, "turn": turn, "step": step}).first()
+        return _outcome_of(run_id, row.schema, row.body) if row else None
+
+    def outcomes(self, run_id: str) -> Sequence[tuple[int, Step, Outcome]]:
+        rows = self._c.execute(select(s.outcome).where(s.outcome.c.run == run_id).order_by(s.outcome.c.at))
+        return [(r.turn, Step(r.step), _outcome_of(run_id, r.schema, r.body)) for r in rows]
+
+    def add_outcome(self, run: Run, outcome: Outcome) -> None:
+        if self._c.execute(OUTCOME, {"run": run.id, "turn": run.turn, "step": run.step}).first():
+            raise StoreError(run.id, f"an outcome of {run.step} in turn {run.turn} is on record already")
+        row = {"run": run.id, "turn": run.turn, "step": run.step, "schema": SCHEMA, "body": outcome.model_dump_json()}
+        self._c.execute(ADD_OUTCOME, [row | {"token": run.token, "at": seconds(self._now)}])
+
+    def add_attempt(self, run: Run, tried: Tried, to_agent: str = "") -> None:
+        row = {
+            "run": run.id,
+            "turn": run.turn,
+            "step": run.step,
+            "token": run.token,
+            "failure": tried.failure,
+            "detail": tried.detail,
+            "agent": tried.agent or run.agent,
+            "to_agent": to_agent,
+            "session_id": tried.session_id,
+            "transcript": tried.transcript,
+            "transcript_sha256": tried.transcript_sha256,
+            "resets_at": seconds(tried.resets_at) if tried.resets_at else None,
+            "at": seconds(self._now),
+        }
+        self._c.execute(insert(s.attempt), [row])
+
+    def attempts(self, run_id: str) -> Sequence[AttemptRecord]:
+        rows = self._c.execute(select(s.attempt).where(s.attempt.c.run == run_id).order_by(s.attempt.c.id))
+        return [
+            AttemptRecord(
+                at=moment_of(r.at),
+                turn=r.turn,
+                step=r.step,
+                failure=Failure(r.failure),
+                agent=r.agent,
+                to_agent=r.to_agent,
+                detail=r.detail,
+                resets_at=moment(r.resets_at),
+            )
+            for r in rows
+        ]
+
+    def stream(self, claim: Claim, events: Iterable[StreamEvent]) -> None:
+        run = self.get(claim.run.id)
+        if run is None or run.token != claim.token or run.state is not RunState.RUNNING:
+            raise LostError(claim.run.id, "its token is not current")
+        at, base = seconds(self._now), {"run": run.id, "ticket": run.ticket, "turn": run.turn, "step": run.step}
+        rows = [
+            base | {"at": at, "name": e.name, "text": e.text, "facts": as_json(e.facts), "version": None}
+            for e in events
+        ]
+        if rows:
+            self._c.execute(ADD_EVENT, rows)
+
+    def beat(self, worker: str, claims: Sequence[Claim]) -> Mapping[str, Run]:
+        tokens = {c.run.id: c.token for c in claims}
+        mine = [r for r in self.owned(worker) if tokens.get(r.id) == r.token]
+        if mine:
+            self._c.execute(update(s.run).where(s.run.c.id.in_([r.id for r in mine])).values(beat=s.run.c.beat + 1))
+        return {r.id: r for r in mine}
+
+    def serve(self, run: Run) -> int:
+        n = 1 + (self._c.scalar(select(func.max(s.repo.c.served))) or 0)
+        self._c.execute(update(s.repo).where(s.repo.c.path == run.repo).values(served=n))
+        return n
+
+    def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:
+        key = (s.spend.c.run == run.id, s.spend.c.turn == run.turn, s.spend.c.token == run.token)
+        micros, settled = (reserve_micros, False) if actual_micros is None else (actual_micros, True)
+        if self._c.execute(update(s.spend).where(*key).values(micros=micros, settled=settled)).rowcount == 0:
+            row = {"run": run.id, "turn": run.turn, "token": run.token, "micros": micros, "settled": settled}
+            self._c.execute(insert(s.spend), [row])
+        return self._c.scalar(select(func.coalesce(func.sum(s.spend.c.micros), 0)).where(s.spend.c.run == run.id)) or 0
+
+
+def _outcome_of(run_id: str, version: int, body: str) -> Outcome:
+    if version > SCHEMA:
+        raise MigrationError(
+            run_id, f"an outcome has schema {version}, this version knows {SCHEMA}", hint="upgrade Loopy"
+        )
+    return OUTCOMES.validate_json(body)

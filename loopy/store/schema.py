@@ -1,0 +1,288 @@
+"""The tables of the work graph; times are seconds since the epoch (UTC), JSON is text, ids are readable."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _text(name: str, default: str | None = "") -> Column[str]:
+    return Column(name, Text, nullable=default is None, server_default=default)
+
+
+def _number(name: str, default: int | None = 0) -> Column[int]:
+    return Column(
+        name, Integer, nullable=default is None, server_default=None if default is None else text(str(default))
+    )
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+def _time(name: str, *, nullable: bool = True) -> Column[float]:
+    return Column(name, Float, nullable=nullable)
+
+
+repo = Table("repo", metadata, Column("path", Text, primary_key=True), _number("served"))
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("title", Text, nullable=False),
+    _text("body"),
+    _text("repo"),
+    _text("assignee"),
+    _number("priority", 2),
+    _text("labels", "[]"),
+    _text("source", "cli"),
+    _text("source_trust", "owner"),
+    _text("mission"),
+    _time("created_at", nullable=False),
+    _time("closed_at"),
+    _text("resolution", None),
+)
+
+dependency = Table(
+    "dependency",
+    metadata,
+    Column("ticket", Integer, ForeignKey("ticket.n"), primary_key=True),
+    Column("needs", Integer, ForeignKey("ticket.n"), primary_key=True, index=True),
+)
+
+comment = Table(
+    "comment",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ticket", Integer, ForeignKey("ticket.n"), nullable=False, index=True),
+    _text("by"),
+    _text("text"),
+    _time("at", nullable=False),
+)
+
+mission = Table(
+    "mission",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("title"),
+    _number("budget_micros", None),
+    _time("created_at", nullable=False),
+    _time("closed_at"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ticket", Integer, ForeignKey("ticket.n"), nullable=False, index=True),
+    _number("n"),
+    _text("repo"),
+    Column("state", Text, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    _number("turn", 1),
+    _number("epoch"),
+    _number("token"),
+    _number("version"),
+    _time("created_at", nullable=False),
+    _text("owner", None),
+    _text("host"),
+    _number("beat"),
+    _text("wait", None),
+    _time("wake_at"),
+    _flag("cancel"),
+    _time("rung_at"),
+    _number("rings"),
+    _text("verdict", None),
+    _text("reason"),
+    _text("agent"),
+    _text("account"),
+    _text("wanted_agent"),
+    _text("base"),
+    _text("tree"),
+    _text("digest"),
+    _number("priority", 2),
+    _time("ready_at"),
+    _number("served"),
+    _number("moves"),
+    _number("deaths"),
+    _number("strikes"),
+    _flag("bare"),
+    _text("mission"),
+    _text("head"),
+    _text("forked_from"),
+    _time("ended_at"),
+)
+# One partial index per live state, so that history never slows the queue.
+LIVE = {"ready": ("priority", "ready_at"), "queued": ("rung_at",), "running": ("owner",), "waiting": ("wake_at",)}
+for _state, _columns in LIVE.items():
+    _where = text(f"state = '{_state}'")
+    Index(f"ix_run_{_state}", *(run.c[c] for c in _columns), sqlite_where=_where, postgresql_where=_where)
+_where = text("cancel AND state <> 'ended'")
+Index("ix_run_cancel", run.c.id, sqlite_where=_where, postgresql_where=_where)
+
+outcome = Table(
+    "outcome",
+    metadata,
+    Column("run", Text, ForeignKey("run.id"), primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("schema", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    _number("token"),
+    _time("at", nullable=False),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", Text, ForeignKey("run.id"), nullable=False, index=True),
+    _number("turn"),
+    Column("step", Text, nullable=False),
+    _number("token"),
+    Column("failure", Text, nullable=False),
+    _text("detail"),
+    _text("agent"),
+    _text("to_agent"),
+    _text("session_id"),
+    _text("transcript"),
+    _text("transcript_sha256"),
+    _time("resets_at"),
+    _time("at", nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", Text, nullable=False),
+    _text("ticket"),
+    _time("at", nullable=False),
+    Column("name", Text, nullable=False),
+    _number("turn"),
+    _text("step"),
+    _text("text"),
+    _text("facts", "{}"),
+    _number("version", None),
+    Index("ix_event_run", "run", "id"),
+    sqlite_autoincrement=True,
+)
+_where = text("version IS NOT NULL")
+Index("uq_event_version", event.c.run, event.c.version, unique=True, sqlite_where=_where, postgresql_where=_where)
+
+effect = Table(
+    "effect",
+    metadata,
+    Column("run", Text, ForeignKey("run.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    _number("token"),
+    Column("commit", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("ref", Text, nullable=False),
+    _text("expected"),
+    _text("detail"),
+    _time("at", nullable=False),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", Text, ForeignKey("run.id"), nullable=False),
+    Column("gate", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    _text("text"),
+    _time("opened_at", nullable=False),
+    _text("decision", None),
+    _text("by"),
+    _text("note"),
+    _time("answered_at"),
+    UniqueConstraint("run", "gate", "subject"),
+)
+_where = text("decision IS NULL")
+Index("ix_approval_open", approval.c.run, sqlite_where=_where, postgresql_where=_where)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("run", Text, ForeignKey("run.id"), nullable=False, unique=True),
+    Column("verdict", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("previous", Text, nullable=False, unique=True),
+    Column("statement", LargeBinary, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("sshsig", LargeBinary, nullable=False),
+    _time("at", nullable=False),
+    _time("pushed_at"),
+)
+_where = text("pushed_at IS NULL")
+Index("ix_receipt_unpushed", receipt.c.seq, sqlite_where=_where, postgresql_where=_where)
+
+cooldown = Table(
+    "cooldown",
+    metadata,
+    Column("account", Text, primary_key=True),
+    _time("until", nullable=False),
+    _flag("proven"),
+    _text("why"),
+)
+
+spend = Table(
+    "spend",
+    metadata,
+    Column("run", Text, ForeignKey("run.id"), primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("token", Integer, primary_key=True),
+    _number("micros"),
+    _flag("settled"),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("host"),
+    _number("pid"),
+    _time("started_at", nullable=False),
+    _text("queues"),
+    _text("version"),
+    _time("closed_at"),
+)
+_where = text("closed_at IS NULL")
+Index("ix_worker_open", worker.c.id, sqlite_where=_where, postgresql_where=_where)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _time("at", nullable=False),
+    _text("by"),
+    Column("what", Text, nullable=False),
+    _text("subject"),
+    _text("facts", "{}"),
+)
