@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.change import Change
@@ -105,6 +105,10 @@ class Repositories(Protocol):
         """Return path → number of matching lines for any of the words, case-insensitive, best first."""
         ...
 
+    def contains(self, repo: str, tip: str, commit: str) -> bool:
+        """Whether the commit is the tip or one of its ancestors; False for a commit that is not known."""
+        ...
+
 
 class Workspaces(Protocol):
     """Workspaces, snapshots and the commits that ship (DESIGN §7)."""
@@ -192,8 +196,8 @@ class Sandbox(Protocol):
         ...
 
     @property
-    def grade(self) -> str:
-        """full, fs-only or none."""
+    def grade(self) -> Literal["full", "fs-only", "none"]:
+        """What holds the command."""
         ...
 
     def wrap(self, argv: Sequence[str], work: Path, writable: Sequence[Path]) -> Sequence[str]:

@@ -26,6 +26,13 @@ LOCKS: tuple[tuple[str, str, Argv, Argv], ...] = (
     ("pdm.lock", "pdm", ("pdm", "install", "--frozen-lockfile"), ("pdm", "run")),
     ("Pipfile.lock", "pipenv", ("pipenv", "sync", "--dev"), ("pipenv", "run")),
 )
+VERSION_FROM_GIT: Mapping[str, str] = {
+    "setuptools_scm": "SETUPTOOLS_SCM_PRETEND_VERSION",
+    "setuptools-scm": "SETUPTOOLS_SCM_PRETEND_VERSION",
+    "hatch-vcs": "SETUPTOOLS_SCM_PRETEND_VERSION",
+    "pdm-backend": "PDM_BUILD_SCM_VERSION",
+    "poetry-dynamic-versioning": "POETRY_DYNAMIC_VERSIONING_BYPASS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ def _environment(project: _Project, tools: Argv) -> tuple[tuple[Argv, ...], Argv
     for lock, program, setup, prefix in LOCKS:
         if project.seen.there(lock) and project.seen.has(program):
             extras = tuple(w for e in _extras(project) for w in ("--extra", e)) if program in {"uv", "poetry"} else ()
-            return ((*setup, *extras),), prefix, ()
+            return ((*_versioned(project), *setup, *extras),), prefix, ()
     wanted = tuple(_pip_words(project))
     if not wanted:
         return (), (), ("the checks use the `python3` on PATH: the repository names no dependencies",)
@@ -125,9 +132,25 @@ def _environment(project: _Project, tools: Argv) -> tuple[tuple[Argv, ...], Argv
     python3 = f"{VENV}/bin/python"
     # --clear: an environment that was committed to the tree must not answer for the one made here
     make = ("python3", "-m", "venv", "--clear", VENV)
-    install = (python3, "-m", "pip", "install", "--disable-pip-version-check", "-q", *wanted, *missing)
+    install = (
+        *_versioned(project),
+        python3,
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "-q",
+        *wanted,
+        *missing,
+    )
     note = "the set-up installs from the package index into a virtual environment of each checkout"
     return (make, install), (python3, "-m"), (note,)
+
+
+def _versioned(project: _Project) -> Argv:
+    """Return words that name a version for builds that would ask git for one: a clean checkout has no `.git`."""
+    asked = [name for tool, name in VERSION_FROM_GIT.items() if tool in project.declared]
+    return ("env", *(f"{name}=0.0.0" for name in dict.fromkeys(asked))) if asked else ()
 
 
 def _pip_words(project: _Project) -> Iterator[str]:

@@ -29,6 +29,7 @@ class Failure(StrEnum):
     DISK_FULL = "disk_full"
     CANCELLED = "cancelled"
     WORKER_LOST = "worker_lost"
+    UNREACHABLE = "unreachable"
     INTERNAL = "internal"
 
 
@@ -72,9 +73,10 @@ RULES: Mapping[Failure, Rule] = MappingProxyType(
         Failure.CONFLICT: Rule("ship", Remedy.NEXT_TURN, advice="the target branch moved"),
         Failure.BUDGET: Rule("code", Remedy.END, advice="raise the budget and retry"),
         Failure.WORKSPACE: Rule("code", Remedy.RETRY, tries=2, advice="the workspace is made anew"),
-        Failure.DISK_FULL: Rule("sweep", Remedy.PARK, cooldown_s=60, advice="free some disk space"),
+        Failure.DISK_FULL: Rule("sweep", Remedy.PARK, tries=60, cooldown_s=60, advice="free some disk space"),
         Failure.CANCELLED: Rule("cancel", Remedy.END, advice="cancelled by a person"),
         Failure.WORKER_LOST: Rule("sweep", Remedy.RETRY, tries=4, advice="its worker died; the step is done again"),
+        Failure.UNREACHABLE: Rule("ship", Remedy.PARK, tries=3, cooldown_s=30, advice="the target does not answer"),
         Failure.INTERNAL: Rule("perform", Remedy.RETRY, tries=3, advice="a defect of Loopy; see the log"),
     }
 )

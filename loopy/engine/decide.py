@@ -80,6 +80,8 @@ def decide(run: Run, result: StepResult, facts: Facts) -> Next:  # noqa: C901  #
             return _onward(run, f"{len(change.entries)} files changed", tree=change.tree, digest=change.digest)
         case Unchanged():
             return _next_turn(run, Failure.NO_CHANGE, facts, "the agent changed nothing")
+        case CheckReport() if not result.results:
+            return finish(Verdict.FAILED, Failure.CHECKS_FAILED, "no checks: name them in the repository's loopy.toml")
         case CheckReport() if result.passed:
             return finish(Verdict.PASSED, text=f"{len(result.results)} checks passed")
         case CheckReport():
@@ -156,9 +158,12 @@ def _tried(run: Run, result: Tried, facts: Facts) -> Next:
             return Next("dispatch", run.segment, run.step, f"{result.failure}: {result.detail}")
         case Remedy.RETRY if result.failure is Failure.AGENT_CRASH and facts.others:
             return Next("dispatch", Segment.FAILOVER, Step.FAILOVER, f"{result.failure}: {result.detail}")
-        case Remedy.PARK:
-            until = facts.now + timedelta(seconds=rule.cooldown_s)
-            return Next("wait", run.segment, run.step, result.detail, {}, Wait.DISK, until)
+        case Remedy.PARK if facts.tries < rule.tries:
+            why = Wait.DISK if result.failure is Failure.DISK_FULL else Wait.BACKOFF
+            until = facts.now + timedelta(seconds=rule.cooldown_s * facts.tries)
+            return Next("wait", run.segment, run.step, result.detail, {}, why, until)
+        case Remedy.PARK:  # it may have happened or not, and nobody can be asked but a person (rule 15)
+            return Next("wait", run.segment, run.step, f"{result.detail}; {rule.advice}", {}, Wait.QUESTION)
         case Remedy.NEXT_TURN:
             return _next_turn(run, result.failure, facts, result.detail)
     return _ended_by(run, result)

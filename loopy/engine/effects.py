@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.effect import Effect, EffectKind, EffectState
-from loopy.domain.errors import LostError
+from loopy.domain.errors import GitError, LostError
 from loopy.domain.run import Claim
 from loopy.engine.claims import mine
 from loopy.engine.desk import Desk
@@ -62,7 +62,10 @@ def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shi
                 threading.Event().wait(PAUSE_S)
                 continue
         crashpoint("ship.before_push")
-        words = desk.remote.push(effect, place, leash, CALL_S)
+        try:
+            words = desk.remote.push(effect, place, leash, CALL_S)
+        except GitError:  # no answer: it may have arrived all the same, only a look tells
+            words = ""
         crashpoint("ship.after_push")
         if words:
             return Pushed("refused", _settle(desk, claim, effect, EffectState.REFUSED, words), words)

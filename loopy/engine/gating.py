@@ -11,5 +11,8 @@ def gate_facts(desk: Desk, at: Scene) -> Facts:
     """Return the facts about the run: whose words started it, how the agent is held, whether it is a stand-in."""
     agent = desk.fleet.agents().get(at.run.agent)
     return Facts(
-        source_trust=at.ticket.source_trust, sandbox_grade=desk.sandbox.grade, scripted=bool(agent and agent.scripted)
+        repo=at.run.repo,
+        source_trust=at.ticket.source_trust,
+        sandbox_grade=desk.sandbox.grade,
+        scripted=bool(agent and agent.scripted),
     )

@@ -50,7 +50,9 @@ class Intake:
 
     def _may_start(self, tx: Tx, ticket: Ticket) -> None:
         if ticket.assignee.startswith(PERSON):
-            raise RefusedError(ticket.id, f"is {ticket.assignee}'s", hint=f"`loopy ticket assign {ticket.id} AGENT` first")
+            raise RefusedError(
+                ticket.id, f"is {ticket.assignee}'s", hint=f"`loopy ticket assign {ticket.id} AGENT` first"
+            )
         if not ticket.repo:
             raise RefusedError(ticket.id, "names no repository", hint="file it with --repo PATH")
         if ticket.closed_at:
@@ -125,11 +127,30 @@ class Intake:
             )
             if not tx.approvals.answer(approval, record):
                 raise RefusedError(run_id, "somebody else answered first")
-            tx.fleet.audit(by, f"approval.{record.decision}", run_id, {"gate": approval.gate, "subject": approval.subject})
+            tx.fleet.audit(
+                by, f"approval.{record.decision}", run_id, {"gate": approval.gate, "subject": approval.subject}
+            )
             _go_on(tx, run, record)
             rings = self.admission.admit(tx)
         ring_all(self.doorbell, rings)
         return replace(approval, answer=record)
+
+    def resume(self, run_id: str, by: str, *, give_up: bool = False) -> Run:
+        """Let a run go on that waits for a person's look, or end it by a receipt that names its open effects."""
+        with self.graph.write() as tx:
+            run = tx.runs.get(run_id)
+            if run is None or run.wait not in (Wait.QUESTION, Wait.BACKOFF, Wait.DISK, Wait.LIMIT):
+                raise RefusedError(run_id, "waits for nobody", hint="`loopy inbox` shows what does")
+            tx.fleet.audit(by, "run.given_up" if give_up else "run.resumed", run_id)
+            if not give_up:
+                run = moves.ready(tx, run, run.segment, run.step, f"resumed by {by}")
+            elif run.segment is Segment.FINISH:
+                ended = {"bare": True, "verdict": Verdict.FAILED, "reason": "given up"}
+                run = moves.ready(tx, run, Segment.FINISH, Step.SHIP, f"given up by {by}", **ended)
+            else:
+                run = moves.to_finish(tx, run, Verdict.ABORTED, "given up", f"by {by}", token=run.token + 1)
+            rings = self.admission.admit(tx)
+        return self._ring(run, rings)
 
     def _ring(self, run: Run, rings: list[Ring]) -> Run:
         ring_all(self.doorbell, rings)

@@ -59,7 +59,7 @@ def _result(pushed: Pushed) -> StepResult:
             effect = pushed.effect
             return Shipped(head=effect.commit, ref=effect.ref, target=effect.target, read_back=effect.commit)
         case "unknown":
-            return Tried(failure=Failure.INTERNAL, detail=pushed.detail)
+            return Tried(failure=Failure.UNREACHABLE, detail=pushed.detail)
         case "unapproved":
             return NotShipped(failure=Failure.POLICY_REFUSED, detail=pushed.detail)
         case _:

@@ -21,7 +21,9 @@ def reserve(desk: Desk, claim: Claim, policy: Policy) -> Tried | None:
     if total <= policy.budget_micros:
         return None
     spent = (total - share) / 1_000_000
-    return Tried(failure=Failure.BUDGET, detail=f"${spent:.2f} of ${policy.budget_micros / 1_000_000:.2f} spent or reserved")
+    return Tried(
+        failure=Failure.BUDGET, detail=f"${spent:.2f} of ${policy.budget_micros / 1_000_000:.2f} spent or reserved"
+    )
 
 
 def settle(desk: Desk, claim: Claim, result: StepResult) -> None:

@@ -7,7 +7,9 @@ from types import MappingProxyType
 
 from loopy.domain.agent import Tried
 from loopy.domain.failures import Failure
+from loopy.domain.gate import evaluate
 from loopy.domain.outcome import Packed, StepResult
+from loopy.domain.policy import Verb
 from loopy.domain.run import Claim
 from loopy.domain.states import Step, Verdict
 from loopy.engine.desk import Desk
@@ -55,17 +57,18 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     agent = desk.fleet.agents().get(claim.run.agent)
     if agent is None:
         return Tried(failure=Failure.AGENT_MISSING, detail=f"no agent is called '{claim.run.agent}'")
+    policy, facts = ground(desk, claim).policy, gate_facts(desk, at)
+    refused = evaluate(policy, facts)  # before the agent starts: the circumstances alone
+    if refused.verdict is Verb.DENY:
+        why = "; ".join(f"{f.rule}: {f.why}{f' ({f.hint})' if f.hint else ''}" for f in refused.findings)
+        return Tried(failure=Failure.POLICY_REFUSED, detail=why)
     desk.guards.clear(claim.run.id, claim.token)
-    policy = ground(desk, claim).policy
     if over := reserve(desk, claim, policy):
         return over
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     text = coding.prompt(at.ticket, at.plan, claim.run.turn, _feedback(desk, at, place, claim.token))
     brief = Brief(text, claim.run.turn, at.session(agent.name))
-    facts = gate_facts(desk, at)
-    result = coding.code(
-        agent, brief, place, facts, policy, at.tree_before, desk.driver, desk.workspaces, leash
-    )
+    result = coding.code(agent, brief, place, facts, policy, at.tree_before, desk.driver, desk.workspaces, leash)
     settle(desk, claim, result)
     return result
 

@@ -1,0 +1,52 @@
+"""The Celery app of the worker processes: `celery -A workers.app worker -P threads`, `… beat`, `… flower`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beat_schedule import SCHEDULE
+from loopy.bootstrap.services import Services, services
+from workers.runtime import Runtime
+from workers.signals import connect
+from workers.tasks import bind_tasks
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+class Shell:
+    """Holds the runtime of this process once its worker has started."""
+
+    def __init__(self, made: Services, *, beat: bool = False) -> None:
+        self.services, self._beat = made, beat
+        self.runtime: Runtime | None = None
+        self.app: Celery = made.app
+        self.app.conf.beat_schedule = SCHEDULE
+        self.app.conf.beat_scheduler = "celery.beat:Scheduler"
+        self.app.conf.worker_concurrency = made.settings.threads
+        bind_tasks(self.app, self.running)
+        connect(self)
+
+    def running(self) -> Runtime:
+        """Return the runtime; a task can only run inside a started worker."""
+        assert self.runtime is not None
+        return self.runtime
+
+    def start(self, queues: tuple[str, ...]) -> None:
+        """Begin the worker's life; called by Celery's `worker_init`."""
+        self.runtime = Runtime.start(self.services, queues, self.app if self._beat else None)
+
+    def stop(self) -> None:
+        """End it; called by Celery's `worker_shutdown`."""
+        if self.runtime is not None:
+            self.runtime.stop()
+            self.runtime = None
+
+
+def __getattr__(name: str) -> Any:
+    """Make the app when `celery -A workers.app` asks for it, so that importing this module does nothing."""
+    if name in ("app", "celery"):
+        shell = Shell(services())
+        globals().update(app=shell.app, celery=shell.app, shell=shell)
+        return shell.app
+    raise AttributeError(name)
