@@ -17,7 +17,7 @@ TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests)\.py$")
 REQUIREMENTS = re.compile(
     r"^(requirements([-_.][a-z]+)?\.txt|(dev|test)[-_]requirements\.txt|requirements/[a-z]+\.txt)$"
 )
-PYTEST_SIGNS = re.compile(r"^\s*(import pytest|from pytest)|^(async )?def test_", re.MULTILINE)
+PYTEST_SIGNS = re.compile(r"^[ \t]*(import pytest|from pytest)|^(async )?def test_", re.MULTILINE)
 EXTRAS = ("test", "tests", "testing", "dev")
 # lockfile -> program, set-up, what stands before a command
 LOCKS: tuple[tuple[str, str, Argv, Argv], ...] = (

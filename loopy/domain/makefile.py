@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-TARGET = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_. -]*?)\s*::?(?![:=])", re.MULTILINE)
+TARGET = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_. -]{0,200}?)[ \t]{0,9}::?(?![:=])", re.MULTILINE)
 
 
 def targets(text: str) -> frozenset[str]:

@@ -66,13 +66,19 @@ def collisions(added: Iterable[str], existing: Iterable[str]) -> list[str]:
     new = sorted(set(added))
     if not new:
         return []
+    known: set[str] = set()
+    for whole in (*existing, *new):
+        path = whole
+        while path and path not in known:  # a known path's folders are known, too
+            known.add(path)
+            path = path.rpartition("/")[0]
     spellings: dict[str, set[str]] = {}
-    for path in {prefix for whole in {*existing, *new} for prefix in _prefixes(whole)}:
+    for path in known:
         spellings.setdefault(fold(path), set()).add(path)
     return [path for path in new if any(len(spellings[fold(prefix)]) > 1 for prefix in _prefixes(path))]
 
 
 def _prefixes(path: str) -> Iterable[str]:
-    yield path
-    while path := posixpath.dirname(path):
+    while path:
         yield path
+        path = path.rpartition("/")[0]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 MOST_ITEMS, LONGEST_ITEM = 20, 300
+MOST_LINES, LONGEST_LINE, LONGEST_HEADING = 2000, 1000, 120  # anyone may write a ticket
 
 HEADING = re.compile(
     r"^\s{0,3}(?:#{1,6}\s+(?P<hash>.+?)\s*#*|\*\*(?P<bold>[^*]+?):?\*\*:?|(?P<bare>[A-Z][\w' /-]{2,40}):)\s*$"
@@ -15,6 +16,9 @@ HEADING = re.compile(
 BULLET = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+(?:\[(?P<box>[ xX])\]\s+)?(?P<text>\S.*)$")
 GHERKIN = re.compile(r"^\s*(?:[-*+]\s+)?\**(?P<word>Given|When|Then|And|But)\b\**[ :]+(?P<text>.+)$")
 SCENARIO = re.compile(r"^\s*(?:[-*+]\s+)?\**Scenario(?: Outline)?\b")
+EXPECTED = re.compile(
+    r"^\s*\**(?:expected(?: behaviou?r| result)?|acceptance(?: criteria)?|AC|goal)\**:\**\s*(.+)$", re.IGNORECASE
+)
 FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
 MODAL = re.compile(
     r"\b(should|must|shall|needs? to|has to|have to|ought to|is expected to|make sure|ensure|is required to)\b",
@@ -77,24 +81,31 @@ class Request:
 def read_request(title: str, body: str) -> Request:
     """Return the acceptance items and the open questions of a ticket.
 
-    Taken in this order: check boxes, scenarios, lists and paragraphs under headings such as "Acceptance criteria",
-    sentences with "should" or "must"; only when there is none of these, other lists. Code blocks, logs and parts such
-    as "Steps to reproduce" are never demands.
+    Taken in this order: check boxes, scenarios, what stands under headings such as "Acceptance criteria" or after
+    "Expected:", sentences with "should" or "must". Other lists count when nothing is said so plainly, the title when
+    nothing else is. Code blocks, logs and parts such as "Steps to reproduce" are never demands.
     """
     lines = list(_prose(body))
-    firm = [*_boxes(lines), *_scenarios(lines), *_under_acceptance(lines), *_modal_sentences(title, lines)]
-    items = firm or [found["text"] for line in _in_body(lines) if (found := BULLET.match(line.text))]
-    return Request(_tidy(items), _tidy(_questions(title, lines))[:5])
+    plain = [*_boxes(lines), *_scenarios(lines), *_under_acceptance(lines), *_expected(lines)]
+    lists = [] if plain else [found["text"] for line in _in_body(lines) if (found := BULLET.match(line.text))]
+    items = [*plain, *_modal_sentences(line.text for line in lines if line.part is Part.BODY), *lists]
+    return Request(_tidy(items or _modal_sentences([title])), _tidy(_questions(title, lines))[:5])
+
+
+def prose(body: str) -> str:
+    """Return the text without code blocks, logs and headings."""
+    return "\n".join(line.text for line in _prose(body))
 
 
 def _prose(body: str) -> Iterator[Line]:
     part, fence = Part.BODY, ""
-    for text in body.splitlines():
+    for line in body.splitlines()[:MOST_LINES]:
+        text = line[:LONGEST_LINE].rstrip()
         if mark := FENCE.match(text):
             fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
         elif fence or LOG_LINE.match(text):
             continue
-        elif heading := HEADING.match(text):
+        elif len(text) <= LONGEST_HEADING and (heading := HEADING.match(text)):
             part = _part(heading["hash"] or heading["bold"] or heading["bare"])
         elif text.strip():
             yield Line(part, text)
@@ -145,11 +156,16 @@ def _under_acceptance(lines: Sequence[Line]) -> Iterator[str]:
             yield found["text"]
 
 
-def _modal_sentences(title: str, lines: Sequence[Line]) -> Iterator[str]:
-    texts = [title, *(line.text for line in lines if line.part is Part.BODY)]
+def _expected(lines: Sequence[Line]) -> Iterator[str]:
+    for line in _in_body(lines):
+        if found := EXPECTED.match(line.text):
+            yield " ".join(sentence for sentence in SENTENCE.split(found[1]) if not sentence.rstrip().endswith("?"))
+
+
+def _modal_sentences(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         found = BULLET.match(text)
-        if GHERKIN.match(text) or (found and found["box"]):
+        if GHERKIN.match(text) or EXPECTED.match(text) or (found and found["box"]):
             continue
         for sentence in SENTENCE.split(found["text"] if found else text):
             if MODAL.search(sentence) and not sentence.rstrip().endswith("?"):
@@ -165,7 +181,7 @@ def _questions(title: str, lines: Sequence[Line]) -> Iterator[str]:
                 yield found["text"] if found else sentence
 
 
-def _tidy(items: Sequence[str] | Iterator[str]) -> tuple[str, ...]:
+def _tidy(items: Iterable[str]) -> tuple[str, ...]:
     clean = (" ".join(item.replace("**", "").split()).strip(" -*") for item in items)
     seen: dict[str, str] = {}
     for item in clean:

@@ -7,24 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 MOST = 12  # of each kind
+LONGEST_TEXT = 50_000  # characters that are looked at; every pattern is bounded too, for anyone may write a ticket
 
-PATH = re.compile(
-    r"(?<![\w@:/.])(?:\.?/)?((?:[\w@.+-]+/)*[\w@+-][\w@.+-]*\.[A-Za-z][A-Za-z0-9]{0,7}|(?:[\w@.+-]+/)+[\w@.+-]+)(?![\w/])"
-)
-URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+")
+TOKEN = re.compile(r"[\w@.+/-]{3,200}")
+URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S{1,2000}")
 TICKED = re.compile(r"`([^`\n]{2,80})`")
 QUOTED = re.compile(r"[\"\u201c]([^\"\u201d\n]{6,80})[\"\u201d]|(?:Error|Exception|error|panic): ([^\n]{8,80})")
-NAME = re.compile(
-    r"\b("
-    r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?=\()?"  # dotted.name
-    r"|[a-z0-9]+(?:_[a-z0-9]+)+|_[a-z]\w+"  # snake_case
-    r"|[A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+|[a-z]+[a-z0-9]*(?:[A-Z][a-z0-9]*)+"  # CamelCase
-    r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"  # CONSTANT_CASE
-    r"|[A-Za-z_]\w*(?=\(\))"  # call()
-    r")"
+IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,99}(?:\.[A-Za-z_]\w{0,99}){0,9}(?:\(\))?")
+FLAG = re.compile(r"(?<!\S)(--[a-z][a-z0-9-]{1,50})")
+PLAIN = re.compile(r"[A-Za-z]{4,40}")
+
+ENDINGS = frozenset(
+    """py pyi js jsx ts tsx mjs cjs vue svelte go rs rb php java kt kts scala cs fs swift c h cc cpp hpp m ex exs erl clj
+    hs ml lua r jl dart zig sh bash ps1 sql html css scss less md rst txt toml yaml yml json ini cfg xml gradle proto
+    graphql tf lock env""".split()  # noqa: SIM905 - a list to read
 )
-FLAG = re.compile(r"(?<!\S)(--[a-z][a-z0-9-]+)")
-PLAIN = re.compile(r"[A-Za-z][A-Za-z]{3,}")
 
 STOP = frozenset(
     """about above after again against agent also always another anything because been before being below between both
@@ -53,17 +50,12 @@ class Words:
 
 def words_of(title: str, body: str) -> Words:
     """Return the words of a ticket, those of the title first."""
-    text = URL.sub(" ", f"{title}\n{body}")
-    paths = _unique(found.strip(".") for found in PATH.findall(text) if _is_path(found))
-    rest = PATH.sub(lambda m: " " if m[1].strip(".") in paths else m[0], text)
+    text = URL.sub(" ", f"{title}\n{body}"[:LONGEST_TEXT])
+    paths = _unique(path for token in TOKEN.findall(text) if (path := _path(token)))
+    rest = TOKEN.sub(lambda found: " " if _names_file(_path(found[0])) else found[0], text)
     ticked = [word.strip() for word in TICKED.findall(rest)]
-    names = _unique(
-        [
-            *(w.rstrip("()") for w in ticked if re.fullmatch(r"[\w.$-]+(\(\))?", w)),
-            *NAME.findall(rest),
-            *FLAG.findall(rest),
-        ]
-    )
+    named = [*(word for word in ticked if IDENTIFIER.fullmatch(word)), *filter(_is_code, IDENTIFIER.findall(rest))]
+    names = _unique([*(word.removesuffix("()") for word in named), *FLAG.findall(rest)])
     phrases = _unique([*(w for w in ticked if " " in w), *(a or b for a, b in QUOTED.findall(rest))])
     known = {part.lower() for name in names for part in parts_of(name)}
     plain = _unique(w.lower() for w in PLAIN.findall(rest) if w.lower() not in STOP and w.lower() not in known)
@@ -83,20 +75,24 @@ def stem(word: str) -> str:
     return word
 
 
-def _is_path(text: str) -> bool:
-    if re.fullmatch(r"[\d.]+|v?\d+(\.\w+)*|\w\.\w\.?|(?:i\.e|e\.g|etc)\.?", text):
-        return False
-    if "/" not in text and re.search(r"\.(?:com|org|net|io|dev)$", text):
-        return False
-    # a word with a dot and no slash is a file only when its ending looks like one
-    return "/" in text or text.rsplit(".", 1)[-1].lower() in ENDINGS
+def _is_code(word: str) -> bool:
+    """Whether the word is written as code is: dotted, with underscores, in CamelCase, or called."""
+    if word.endswith("()") or "_" in word.strip("_"):
+        return True
+    if "." in word:
+        return min(len(part) for part in word.split(".")) > 1  # not "e.g" and "i.e"
+    return re.search(r"[a-z][A-Z]|[A-Z]{2}[a-z]", word) is not None
 
 
-ENDINGS = frozenset(
-    """py pyi js jsx ts tsx mjs cjs vue svelte go rs rb php java kt kts scala cs fs swift c h cc cpp hpp m ex exs erl clj
-    hs ml lua r jl dart zig sh bash ps1 sql html css scss less md rst txt toml yaml yml json ini cfg xml gradle proto
-    graphql tf lock env""".split()  # noqa: SIM905 - a list to read
-)
+def _path(token: str) -> str:
+    """Return the token as a path, "" when it is none."""
+    path = token.strip("./-@+") if not token.startswith(".") else token.removeprefix("./").rstrip("./")
+    return path if "/" in path or _names_file(path) else ""
+
+
+def _names_file(path: str) -> bool:
+    stem_, dot, ending = path.rpartition("/")[2].rpartition(".")
+    return bool(dot) and ending.lower() in ENDINGS and not stem_.replace(".", "").isdigit()
 
 
 def _unique(words: Iterable[str]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from loopy.engine.story import gather
 def end(desk: Desk, tx: Tx, run: Run, move: Next, policy_sha256: str) -> Run:
     """Sign and insert the receipt, end the run, close its ticket."""
     verdict = _verdict(tx, run, move)
-    reason = "" if verdict is Verdict.PASSED else str(move.reason or run.reason)
+    reason = "" if verdict is Verdict.PASSED else str(move.reason or run.reason or move.text or "nothing shipped")
     changes = {"head": str(move.changes.get("head", "")), "bare": run.bare or bool(move.changes.get("bare"))}
     ended = tx.runs.move(
         run,

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from loopy.domain.agent import Tried
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import GitError, LostError, MigrationError, WorkspaceError
+from loopy.domain.errors import ConfigError, GitError, LostError, MigrationError, WorkspaceError
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import Coded, NotShipped, StepResult, Unchanged
 from loopy.domain.run import Claim, Run
@@ -78,7 +78,7 @@ class Performer:
             return WORK[held.run.step](self.desk, held, leash)
         except (LostError, MigrationError):
             raise
-        except (WorkspaceError, GitError) as error:
+        except (ConfigError, WorkspaceError, GitError) as error:
             return Tried(failure=Failure.WORKSPACE, detail=str(error))
         except Exception as error:  # recorded: the run's history says what rose, the log says where
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -7,6 +7,7 @@ from loopy.domain.effect import EffectState
 from loopy.domain.evidence import ApprovalRecord, AttemptRecord, EvidencePack, TurnRecord
 from loopy.domain.fact import CommitDigest, Sha256Digest, TreeDigest
 from loopy.domain.outcome import Packed
+from loopy.domain.repository import parse
 from loopy.domain.run import Run
 from loopy.domain.statement import Statement, statement_about
 from loopy.domain.states import Step, Verdict
@@ -14,6 +15,7 @@ from loopy.domain.ticket import Trust
 from loopy.engine.desk import Desk
 from loopy.engine.graph import Tx
 from loopy.engine.story import sha256_of
+from loopy.steps.evidence import subject
 
 
 def statement(
@@ -28,37 +30,55 @@ def statement(
         verdict=pack.verdict,
         reason=pack.reason or None,
         loopy=r.LoopyFact(version=desk.version, host=desk.install_id),
-        ticket=r.TicketFact(
-            uri=f"loopy:ticket/{run.ticket}",
-            source=pack.source,
-            source_trust=Trust(pack.source_trust),
-            digest=r.salted_sha256(salt, _ticket_text(tx, run)),
-        ),
+        ticket=_ticket(tx, run, pack, salt),
         run=r.RunFact(id=run.id),
         repo=_repo(tx, run, pack),
         turns=tuple(_turn(t) for t in pack.turns),
         failovers=tuple(_failover(a) for a in pack.attempts if a.to_agent),
-        sandbox=r.SandboxFact(
-            backend=pack.sandbox_backend,
-            grade=desk.sandbox.grade,
-            network="unrestricted" if pack.sandbox_grade == "none" else "denied",
-        ),
+        sandbox=_sandbox(desk),
         plan=_digest(sha256_of(pack.plan)),
         route=_digest(sha256_of(pack.route)),
         policy=_policy(pack),
         checks=_checks(pack),
-        approvals=tuple(_approval(a, pack, run) for a in pack.approvals),
+        approvals=tuple(_approval(a, pack, run) for a in pack.approvals if a.subject in _in_force(pack, run)),
         evidence=_evidence(tx, run),
-        open_effects=tuple(
-            r.OpenEffectFact(kind=e.kind, ordinal=e.ordinal, state=e.state.value, key=e.key)
-            for e in tx.effects.of(run.id)
-            if e.state in (EffectState.INTENDED, EffectState.UNKNOWN)
-        ),
+        open_effects=_open_effects(tx, run),
         chain=r.ChainFact(log=desk.install_id, seq=seq, previous=_digest(previous)),
         signer=r.SignerFact(isolation="same-user"),
         claims=(r.CLAIM_SHIPPED if shipped else r.CLAIM_ENDED,),
     )
     return statement_about(made, commit=shipped or None, tree=run.tree or None if shipped else None)
+
+
+def _ticket(tx: Tx, run: Run, pack: EvidencePack, salt: bytes) -> r.TicketFact:
+    return r.TicketFact(
+        uri=f"loopy:ticket/{run.ticket}",
+        source=pack.source,
+        source_trust=Trust(pack.source_trust),
+        digest=r.salted_sha256(salt, _ticket_text(tx, run)),
+    )
+
+
+def _sandbox(desk: Desk) -> r.SandboxFact:
+    grade = desk.sandbox.grade
+    return r.SandboxFact(
+        backend=desk.sandbox.backend, grade=grade, network="unrestricted" if grade == "none" else "denied"
+    )
+
+
+def _open_effects(tx: Tx, run: Run) -> tuple[r.OpenEffectFact, ...]:
+    return tuple(
+        r.OpenEffectFact(kind=e.kind, ordinal=e.ordinal, state=e.state.value, key=e.key)
+        for e in tx.effects.of(run.id)
+        if e.state in (EffectState.INTENDED, EffectState.UNKNOWN)
+    )
+
+
+def _in_force(pack: EvidencePack, run: Run) -> frozenset[str]:
+    """Return what an answer must have been over to count for this very run as it ended (rule 14)."""
+    plan = sha256_of(pack.plan)
+    over = (run.digest, f"base:{run.base}")
+    return frozenset(subject(what, plan, pack.policy_sha256) for what in over) if pack.policy_sha256 else frozenset()
 
 
 def _ticket_text(tx: Tx, run: Run) -> str:
@@ -73,12 +93,13 @@ def _digest(sha256: str) -> Sha256Digest | None:
 def _repo(tx: Tx, run: Run, pack: EvidencePack) -> r.RepoFact | None:
     if not run.base:
         return None
+    address = parse(run.repo)  # a local path is nobody else's business
     done = next((e for e in tx.effects.of(run.id) if e.state is EffectState.DONE), None)
     target = r.TargetFact(ref=done.ref, read_back=CommitDigest(git_commit=done.commit)) if done else None
     change = pack.change
     stats = r.StatsFact(files=len(change.entries), added=change.added, deleted=change.deleted) if change else None
     return r.RepoFact(
-        uri=run.repo if "://" in run.repo else f"file://{run.repo}",
+        uri=f"loopy:repo/{address.slug}" if address.local else run.repo,
         base=r.BaseFact(
             ref=(pack.plan.target if pack.plan else "") or "HEAD", digest=CommitDigest(git_commit=run.base)
         ),

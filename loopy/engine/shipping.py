@@ -16,8 +16,9 @@ from loopy.engine.effects import Pushed, Shipment, push
 from loopy.engine.facts import Ground, ground
 from loopy.engine.gating import gate_facts
 from loopy.engine.scene import Scene, scene
-from loopy.engine.story import gather
+from loopy.engine.story import gather, sha256_of
 from loopy.ports import Leash, Workspace
+from loopy.steps import evidence
 from loopy.steps import ship as words
 
 
@@ -31,6 +32,8 @@ def ship_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     decision = evaluate(on.policy, gate_facts(desk, at).model_copy(update={"change": change}))
     if decision.verdict is Verb.DENY:
         return NotShipped(failure=Failure.POLICY_REFUSED, detail="the policy of today refuses this change")
+    if _changed_since(at, on):
+        return NotShipped(failure=Failure.POLICY_REFUSED, detail="plan or policy changed since the approval was asked")
     desk.guards.clear(claim.run.id, claim.token)
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     shipment = _shipment(desk, claim, at, on, place, change)
@@ -47,9 +50,21 @@ def _shipment(desk: Desk, claim: Claim, at: Scene, on: Ground, place: Workspace,
     commit = desk.workspaces.commit(place, change, words.message(at.ticket, run.id, pack), run.created_at)
     target, prefix = desk.targets.target(run)
     ref = words.branch(prefix, run.id, at.ticket.title) + (f"-{refused + 1}" if refused else "")
-    packed = next((o for turn, step, o in at.journal if (turn, step) == (run.turn, Step.EVIDENCE)), None)
-    subject = packed.subject if isinstance(packed, Packed) and packed.needs_approval else ""
+    packed = _packed(at)
+    subject = packed.subject if packed and packed.needs_approval else ""
     return Shipment(commit, target, ref, expected="", subject=subject)
+
+
+def _packed(at: Scene) -> Packed | None:
+    found = next((o for turn, step, o in at.journal if (turn, step) == (at.run.turn, Step.EVIDENCE)), None)
+    return found if isinstance(found, Packed) else None
+
+
+def _changed_since(at: Scene, on: Ground) -> bool:
+    """Whether an approval that was asked for binds to something else by now (rule 14)."""
+    packed = _packed(at)
+    bound_to = evidence.subject(at.run.digest, sha256_of(at.plan), on.sha256)
+    return packed is not None and packed.needs_approval and packed.subject != bound_to
 
 
 def _result(pushed: Pushed) -> StepResult:

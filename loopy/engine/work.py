@@ -33,10 +33,10 @@ from loopy.steps.size import size
 def plan_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
     """Plan on the tip of the target branch; a re-plan stays on the run's base."""
     at = scene(desk.graph, claim)
-    tip = desk.repositories.tip(claim.run.repo)
-    if claim.run.base:
-        tip = Tip(claim.run.base, at.plan.target)
-    return plan(at.ticket, claim.run.repo, tip, desk.planner, lessons=())
+    if not claim.run.base:
+        return plan(at.ticket, desk.repositories, desk.planner)
+    again = desk.planner.plan(at.ticket, claim.run.repo, Tip(claim.run.base, at.plan.target), ())
+    return again.model_copy(update={"base": claim.run.base})
 
 
 def size_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
@@ -46,9 +46,11 @@ def size_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
 
 
 def route_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
-    """Choose the agent from what is known of the fleet right now."""
+    """Choose the agent from what is known of the fleet right now; a person's choice is kept and named as such."""
     at = scene(desk.graph, claim)
-    return route(at.ticket, at.sized, roster(desk, claim.run), claim.run.wanted_agent, desk.clock.now())
+    by = "the ticket's assignment" if claim.run.wanted_agent == at.ticket.assignee else "a person"
+    facts = roster(desk, claim.run)
+    return route(at.ticket, at.sized, facts, wanted=claim.run.wanted_agent, now=desk.clock.now(), wanted_by=by)
 
 
 def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:

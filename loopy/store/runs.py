@@ -21,6 +21,7 @@ from loopy.domain.ticket import RunId, TicketId
 from loopy.store import schema as s
 from loopy.store.rows import as_json, moment, moment_of, run_columns, run_of, seconds, stored, ticket_number
 
+ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
 AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
 GET = select(s.run).where(s.run.c.id == bindparam("id"))
 GET_LOCKED = GET.with_for_update()
@@ -95,8 +96,9 @@ class SqlRuns:
         return _outcome_of(run_id, row.schema, row.body) if row else None
 
     def outcomes(self, run_id: str) -> Sequence[tuple[int, Step, Outcome]]:
-        rows = self._c.execute(select(s.outcome).where(s.outcome.c.run == run_id).order_by(s.outcome.c.at))
-        return [(r.turn, Step(r.step), _outcome_of(run_id, r.schema, r.body)) for r in rows]
+        rows = self._c.execute(select(s.outcome).where(s.outcome.c.run == run_id))
+        journal = [(r.turn, Step(r.step), _outcome_of(run_id, r.schema, r.body)) for r in rows]
+        return sorted(journal, key=lambda entry: (entry[0], ORDER.index(entry[1])))
 
     def add_outcome(self, run: Run, outcome: Outcome) -> None:
         if self._c.execute(OUTCOME, {"run": run.id, "turn": run.turn, "step": run.step}).first():

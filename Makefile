@@ -1,0 +1,51 @@
+# make demo | make test on a fresh machine: Python >= 3.11, git, make. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+.PHONY: help setup check test demo lock reference clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make the virtual environment from requirements.lock
+
+$(STAMP): requirements.lock
+	@test -n "$(PYTHON)" || { echo "make: no Python >= 3.11 found; name one: make PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned dependencies into $(VENV) (once; again when requirements.lock changes)"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+check: setup ## static checks and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/ratchets.py
+	$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_ARGS)
+
+test: setup ## every test, the slow ones too
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+demo: setup ## four tickets through the real stack, to four verified receipts
+	$(BIN)/loopy demo $(DEMO_ARGS)
+
+lock: setup ## resolve pyproject.toml's ranges into requirements.lock anew
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
+	  --no-header --no-emit-index-url --no-annotate -q -o requirements.lock
+
+reference: setup ## write docs/reference.md from the commands
+	$(BIN)/python tools/reference.py
+
+clean: ## remove caches and builds; the virtual environment stays
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

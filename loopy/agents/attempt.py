@@ -1,0 +1,78 @@
+"""One attempt of an agent while it runs: output goes to transcript, reading and live stream; silence and limits end it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from loopy.agents.reading import Emitted, Reading
+from loopy.agents.spec import Spec
+from loopy.agents.stream import LiveStream
+from loopy.agents.transcript import Transcript
+from loopy.domain.agent import Agent
+from loopy.ports import Clock, Leash
+from loopy.process.text import Lines
+
+LINE_CHARS = 4 * 1024 * 1024  # JSON streams carry whole tool outputs in a line
+
+LIMIT, STALLED, FINISHED = "limit", "stalled", "finished"  # our own reasons to stop, beside those of the leash
+
+
+class Attempt:
+    """The receiving end of one process."""
+
+    def __init__(
+        self, spec: Spec, agent: Agent, leash: Leash, clock: Clock, transcript: Transcript, stream: LiveStream
+    ) -> None:
+        self.reading = Reading(spec, clock.now)
+        self._leash, self._clock, self._transcript, self._stream = leash, clock, transcript, stream
+        self._lines = {"stdout": Lines(max_line=LINE_CHARS), "stderr": Lines(max_line=65_536)}
+        self._idle_s = max(agent.idle_s, spec.watchdog.idle_s)
+        self._tool_idle_s = max(self._idle_s, spec.watchdog.tool_idle_s)
+        self._after_result_s = spec.watchdog.after_result_s
+        self._active = self._resulted = clock.awake()
+        self.stopped_for = ""
+
+    @property
+    def longest_idle_s(self) -> float:
+        """The silence after which the process ends in any case."""
+        return float(self._tool_idle_s)
+
+    def output(self, stream: Literal["stdout", "stderr"], chunk: bytes) -> None:
+        """Take in a piece of output."""
+        self._active = self._clock.awake()
+        self._transcript.add(stream, chunk)
+        self._read(stream, self._lines[stream].feed(chunk))
+        self._stream.tick()
+
+    def stopping(self) -> str | None:
+        """Return why the process must end now: the leash's word first, then a limit, silence, or a missed end."""
+        self._stream.tick()
+        self.stopped_for = self._leash.stopping() or self._own_reason()
+        return self.stopped_for or None
+
+    def close(self) -> None:
+        """Read what is left and send what waits."""
+        for stream in self._lines:
+            self._read(stream, self._lines[stream].close())
+        self._pass_on(self.reading.end())
+        self._stream.flush()
+
+    def _own_reason(self) -> str:
+        if self.reading.stop:
+            return LIMIT
+        now = self._clock.awake()
+        if self.reading.failed is not None and now - max(self._resulted, self._active) > self._after_result_s:
+            return FINISHED
+        idle_s = self._tool_idle_s if self.reading.open_tools else self._idle_s
+        return STALLED if now - self._active > idle_s else ""
+
+    def _read(self, stream: str, lines: list[str]) -> None:
+        for line in lines:
+            self._pass_on(self.reading.stdout(line) if stream == "stdout" else self.reading.stderr(line))
+
+    def _pass_on(self, events: Iterator[Emitted]) -> None:
+        for event, joint in events:
+            if event.name == "agent.result":
+                self._resulted = self._clock.awake()
+            self._stream.add(event, joint)

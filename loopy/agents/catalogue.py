@@ -1,0 +1,86 @@
+"""The catalogue: the shipped entries and the operator's own, validated as a whole when it is loaded."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from loopy.agents.rules import LimitRule
+from loopy.agents.spec import Spec
+from loopy.domain.errors import AgentError
+
+SHIPPED = Path(__file__).parent / "catalog"
+COMMON_LIMITS = Path(__file__).parent / "limits.toml"
+
+
+def load_catalog(user_dir: Path | None = None) -> Mapping[str, Spec]:
+    """Return every entry by id: the shipped ones, then the operator's `*.toml` in `user_dir`.
+
+    A row of the operator's with a shipped id, or with `extends = "id"`, changes only the keys that it names; its
+    `[[limit]]` rows go before the inherited ones. Raises AgentError that names file and key.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for path in sorted(SHIPPED.glob("*.toml")):
+        rows[path.stem] = {"id": path.stem, **_read(path)}
+    specs = {name: _spec(row, SHIPPED / f"{name}.toml") for name, row in rows.items()}
+    for path in sorted(user_dir.glob("*.toml")) if user_dir is not None and user_dir.is_dir() else []:
+        own = _read(path)
+        base = own.pop("extends", path.stem)
+        if base != path.stem and base not in rows:
+            raise AgentError(f"{path}: extends", f"no entry is called {base!r}", f"known: {', '.join(sorted(rows))}")
+        rows[path.stem] = merged(rows.get(base, {}), {"id": path.stem, **own})
+        specs[path.stem] = _spec(rows[path.stem], path)
+    return MappingProxyType(_with_common_limits(specs))
+
+
+def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` changed by `own`: tables key by key, `limit` rows in front, everything else replaced."""
+    out = dict(base)
+    for key, value in own.items():
+        if key == "limit" and isinstance(value, list):
+            out[key] = [*value, *base.get(key, [])]
+        elif isinstance(value, dict) and isinstance(base.get(key), dict):
+            out[key] = merged(base[key], value)
+        else:
+            out[key] = value
+    return out
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as broken:
+        raise AgentError(str(path), str(broken), "an entry is one TOML file") from broken
+
+
+def _spec(row: Mapping[str, Any], path: Path) -> Spec:
+    if row["id"] != path.stem:
+        raise AgentError(f"{path}: id", f"{row['id']!r} is not the file's name")
+    try:
+        return Spec.model_validate(row)
+    except ValidationError as broken:
+        raise _told(broken, path) from broken
+
+
+def _told(broken: ValidationError, path: Path) -> AgentError:
+    first = broken.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f"and {broken.error_count() - 1} more" if broken.error_count() > 1 else ""
+    what = "no such key" if first["type"] == "extra_forbidden" else first["msg"]
+    return AgentError(f"{path}: {key}" if key else str(path), what, more)
+
+
+def _with_common_limits(specs: Mapping[str, Spec]) -> dict[str, Spec]:
+    try:
+        common = TypeAdapter(tuple[LimitRule, ...]).validate_python(_read(COMMON_LIMITS)["limit"])
+    except ValidationError as broken:
+        raise _told(broken, COMMON_LIMITS) from broken
+    return {
+        name: spec.model_copy(update={"limit": spec.limit + common}) if spec.common_limits else spec
+        for name, spec in specs.items()
+    }

@@ -1,0 +1,90 @@
+"""The environment of an agent: complete, by allow-list; what no list names does not reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loopy.agents.spec import Home, Spec
+from loopy.domain.agent import Agent
+
+LOCALE = ("LANG", "LC_ALL", "LC_CTYPE")
+PROXIES = tuple(
+    case(name) for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for case in (str.lower, str.upper)
+)
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+ALWAYS = ("PATH", *LOCALE, *PROXIES, *TRUST)
+FIXED: Mapping[str, str] = {
+    "TZ": "UTC",  # several CLIs print reset times without a zone
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PAGER": "cat",
+    "PAGER": "cat",
+}
+# What acts for the operator towards the outside never enters an agent, unless the CLI itself logs in with it.
+OUTWARD = frozenset(
+    {
+        "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GITLAB_TOKEN", "LINEAR_API_KEY",
+        "LINEAR_WEBHOOK_SECRET", "COMPOSIO_API_KEY", "TAVILY_API_KEY", "FIRECRAWL_API_KEY", "MEM0_API_KEY",
+        "GMAIL_TOKEN", "SSH_AUTH_SOCK",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whose machine it is: the environment that the allow-lists choose from, and the home that holds the logins."""
+
+    env: Mapping[str, str] = field(repr=False)
+    home: Path | None = None
+
+
+def refused(spec: Spec, agent: Agent) -> tuple[str, ...]:
+    """Return the variables that the agent asks for and must not have."""
+    asked = {*agent.pass_env, *agent.env}
+    own = {name for name in asked if name.startswith("LOOPY_")}
+    return tuple(sorted(((asked & OUTWARD) - set(spec.auth.env)) | own))
+
+
+def allowed(spec: Spec, agent: Agent, operator: Operator) -> dict[str, str]:
+    """Return the part of the operator's environment that the lists name, then the settings of entry and agent."""
+    names = (*ALWAYS, *spec.auth.env, *spec.auth.base_url.values(), *spec.env.passed, *agent.pass_env)
+    passed = {name: operator.env[name] for name in names if operator.env.get(name)}
+    return {**passed, **FIXED, **spec.env.set, **agent.env}
+
+
+def with_homes(
+    spec: Spec, env: Mapping[str, str], home: Path, operator: Operator
+) -> tuple[dict[str, str], tuple[Path, ...]]:
+    """Return the environment with a scratch HOME in which the CLI still finds its login, and the folders this opens.
+
+    A login folder is reached by the CLI's own variable, else by a link in the scratch home. Without one of the
+    operator's the CLI gets an empty folder, for some refuse to make it themselves. Makes folders and links in `home`.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    out = {**env, "HOME": str(home)}
+    opened: list[Path] = []
+    for place in spec.auth.home:
+        real = _real(place, env, operator)
+        scratch = home / place.dir
+        if real is not None:
+            opened.append(real)
+        if place.env is not None:
+            if real is None:
+                scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            out[place.env] = str(real or scratch)
+        elif real is not None and not scratch.is_symlink() and not scratch.exists():
+            scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            scratch.symlink_to(real, target_is_directory=True)
+    return out, tuple(opened)
+
+
+def _real(place: Home, env: Mapping[str, str], operator: Operator) -> Path | None:
+    """Return the operator's login folder, None when there is none; a value of the agent's own comes first."""
+    if place.env and (own := env.get(place.env) or operator.env.get(place.env)):
+        return Path(own)
+    if operator.home is not None and (operator.home / place.dir).is_dir():
+        return operator.home / place.dir
+    return None

@@ -1,0 +1,149 @@
+"""A launch: the argv, environment and standard input with which one attempt of an agent is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loopy.agents.environment import Operator, allowed, refused, with_homes
+from loopy.agents.spec import Print, Spec
+from loopy.domain.agent import Agent, AgentKind
+from loopy.domain.failures import Failure
+from loopy.ports import Brief, Workspace
+
+POINTER = "Read the file {path} and do what it says. It holds your whole task."
+READERS = frozenset({AgentKind.REVIEW, AgentKind.SECURITY})
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything a process needs. `session_id` is the one resumed or chosen, "" when the CLI will choose."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    stdin: bytes = field(repr=False)
+    session_id: str
+    resuming: bool
+    scratch: Path  # home and temporary files of the run's agents
+    writable: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing was started."""
+
+    failure: Failure
+    detail: str
+
+
+def program(spec: Spec, agent: Agent, path: str) -> str | None:
+    """Return the program's path; for a command's own relative path that path as it is, for it belongs to the tree."""
+    names = spec.detect.bin or agent.argv[:1]
+    for name in names:
+        if os.sep in name and not os.path.isabs(name):
+            return name
+        if found := shutil.which(name, path=path or os.defpath):
+            return found
+    return None
+
+
+def missing(spec: Spec, agent: Agent) -> str:
+    """Return the sentence for a program that is not there, with the way to get it."""
+    names = " or ".join(spec.detect.bin or agent.argv[:1])
+    if not names:
+        return f"agent {agent.name} names no command: set its `argv`"
+    hint = spec.install.hint
+    return f"{spec.name}: no program `{names}` on the PATH" + (f"; install it: {hint}" if hint else "")
+
+
+def prepare(
+    spec: Spec,
+    agent: Agent,
+    brief: Brief,
+    place: Workspace,
+    token: int,
+    operator: Operator,
+) -> Launch | Refusal:
+    """Return the launch of one attempt; writes the prompt's file and the scratch home into the run's folder."""
+    block = spec.print
+    if block is None:
+        return Refusal(Failure.AGENT_MISSING, f"{spec.name} has no headless mode that this driver can use")
+    if bad := refused(spec, agent):
+        return Refusal(Failure.POLICY_REFUSED, f"an agent never gets {', '.join(bad)}: take it out of `env`/`pass_env`")
+    env = allowed(spec, agent, operator)
+    if spec.auth.require_any and not any(env.get(name) for name in spec.auth.require_any):
+        names = " or ".join(spec.auth.require_any)
+        return Refusal(Failure.AUTH, f"{spec.name} would wait for a browser: set {names}")
+    found = program(spec, agent, env.get("PATH", ""))
+    if found is None:
+        return Refusal(Failure.AGENT_MISSING, missing(spec, agent))
+    scratch = place.folder / "agent"
+    env, opened = with_homes(spec, env, scratch / "home", operator)
+    env |= {"TMPDIR": str(_made(scratch / "tmp")), "LOOPY_TURN": str(brief.turn)}
+    prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
+    _write(prompt_file, brief.prompt)
+    env["LOOPY_PROMPT_FILE"] = str(prompt_file)
+    words = _words(spec, agent, brief, place, token) | {"bin": found, "prompt_file": str(prompt_file)}
+    prompt = brief.prompt
+    if block.prompt == "argv" and len(prompt.encode()) > block.prompt_max_bytes:
+        prompt = POINTER.format(path=prompt_file)
+    words["prompt"] = prompt
+    resuming = bool(brief.session_id and block.resumes)
+    argv = command_line(block, agent, words, resuming=resuming)
+    stdin = prompt.encode() if block.prompt == "stdin" else b""
+    session = brief.session_id if resuming else words["uuid"] if block.session else ""
+    return Launch(argv, env, stdin, session, resuming, scratch, (scratch, *opened))
+
+
+def command_line(block: Print, agent: Agent, words: Mapping[str, str], *, resuming: bool) -> tuple[str, ...]:
+    """Return the argv: the template with its words filled in and its groups spliced, each word staying one word."""
+    groups = {
+        "{*model}": block.model if agent.model else (),
+        "{*session}": block.resume if resuming else block.session,
+        "{*cwd}": block.cwd,
+        "{*approve}": block.approve.read_only if agent.kind in READERS else block.approve.work,
+    }
+    out: list[str] = []
+    for word in block.resume_argv if resuming and block.resume_argv else block.argv:
+        if word == "{*extra}":
+            out += agent.argv
+        else:
+            out += (_filled(part, words) for part in groups.get(word, (word,)))
+    return tuple(out)
+
+
+def _filled(word: str, words: Mapping[str, str]) -> str:
+    """Fill the placeholders in one pass, so that braces in a prompt stay what they are."""
+    parts = word.split("{")
+    out = [parts[0]]
+    for part in parts[1:]:
+        name, closed, rest = part.partition("}")
+        out.append(words[name] + rest if closed and name in words else "{" + part)
+    return "".join(out)
+
+
+def _words(spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int) -> dict[str, str]:
+    # chosen, not drawn: after a crash the same attempt is known by the same session
+    chosen = uuid.uuid5(uuid.NAMESPACE_URL, f"loopy:{place.run_id}:{brief.turn}:{token}:{agent.name}:{spec.id}")
+    return {
+        "uuid": str(chosen),
+        "session": brief.session_id,
+        "model": agent.model,
+        "cwd": str(place.tree),
+        "folder": str(place.folder),
+    }
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _write(path: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)

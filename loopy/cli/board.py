@@ -1,0 +1,63 @@
+"""`loopy board`: where every ticket is, those that need a person first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from loopy.cli import options
+from loopy.cli.paper import NO_SANDBOX, echo, emit, ink, table
+
+if TYPE_CHECKING:
+    from loopy.bootstrap.services import Services
+
+ENDED = 6  # ranks above it are over
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Every ticket that is over, too.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many tickets to look at.")
+@options.as_json
+def board(everything: bool, limit: int, as_json: bool) -> None:
+    """Show where every ticket is; what needs you comes first, what is over last.
+
+    A status is derived from the ticket and its newest run: open, ready, queued, running, waiting, needs approval, needs
+    an answer, shipped, failed, refused, aborted, closed.
+
+    \b
+    Example:
+      loopy board
+      loopy board --json
+    """
+    from loopy.cli.home import open_home
+    from loopy.cli.status import status_of
+    from loopy.cli.views import card_json, card_row
+    from loopy.store.board import cards, tickets_in_all
+
+    made = open_home()
+    with made.graph.read() as tx:
+        found, in_all = cards(tx, limit), tickets_in_all(tx)
+    now = made.clock.now()
+    if as_json:
+        emit({"sandbox": _grade(made), "tickets": [card_json(card, now) for card in found], "in_all": in_all})
+        return
+    told = [(status_of(card, now), card) for card in found]
+    told.sort(key=lambda each: each[0].rank)
+    over = [each for each in told if each[0].rank > ENDED]
+    shown = told if everything else [each for each in told if each[0].rank <= ENDED] + over[:10]
+    for row in table([card_row(card, status) for status, card in shown]):
+        echo(row)
+    hidden = in_all - len(shown)
+    if not told:
+        echo(ink('no tickets; begin: loopy run "What should be done"', "quiet"))
+    elif hidden:
+        echo(ink(f"{hidden:,} more: loopy board --all --limit {in_all}", "quiet"))
+    if _grade(made) == "none":
+        echo(f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}")
+
+
+def _grade(made: Services) -> str:
+    from loopy.cli.home import sandbox_grade
+
+    return sandbox_grade(made)

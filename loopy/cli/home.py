@@ -1,0 +1,87 @@
+"""The home as commands use it: its services, the person at the keyboard, workers that live, runs and repositories by name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loopy.cli.reader import demand, find
+from loopy.domain.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from loopy.bootstrap.services import Services
+    from loopy.domain.run import Run
+    from loopy.engine.graph import Worker
+    from loopy.store.graph import SqlTx
+
+RUN = re.compile(r"^(?:LP-)?(\d{1,15})\.(\d{1,9})$", re.IGNORECASE)
+TICKET = re.compile(r"^(?:LP-)?(\d{1,15})$", re.IGNORECASE)
+
+
+def open_home() -> Services:
+    """Return the services of this process's home."""
+    from loopy.bootstrap.services import services
+
+    return services()
+
+
+def person(made: Services) -> str:
+    """Return who is at the keyboard, as approvals and the audit log name them."""
+    return made.settings.identity
+
+
+def living_workers(made: Services) -> list[Worker]:
+    """Return the workers that are up: their row is open and, on this host, their kernel lock is held."""
+    import socket
+
+    from loopy.process.alive import is_dead
+
+    host = socket.gethostname()
+    with made.graph.read() as tx:
+        rows = tx.fleet.workers()
+    return [w for w in rows if w.host != host or not is_dead(made.settings.alive, w.id)]
+
+
+def sandbox_grade(made: Services) -> str:
+    """Return how commands are boxed in by the settings of this home: "full", "fs-only" or "none"."""
+    from loopy.sandbox.choose import choose_sandbox
+
+    backend = made.settings.sandbox.backend
+    return choose_sandbox("none" if backend == "auto" else backend).grade
+
+
+def is_run(text: str) -> bool:
+    """Whether the text is a run's id."""
+    return RUN.match(text) is not None
+
+
+def run_named(tx: SqlTx, text: str) -> Run:
+    """Return the run of an id such as LP-12.3 or 12.3, or the newest one of a ticket's. Raises NotFoundError."""
+    if match := RUN.match(text):
+        found = tx.runs.get(f"LP-{int(match[1])}.{int(match[2])}")
+        if found is None:
+            raise NotFoundError("run", f"there is no run {text}", hint="`loopy board` shows all")
+        return found
+    if not TICKET.match(text):
+        raise NotFoundError("run", f"'{text[:60]}' is not a run's id", hint="ids look like LP-12.3")
+    runs = tx.tickets.runs(text)
+    if not runs:
+        raise NotFoundError("run", f"{text} has no run yet", hint=f"`loopy ticket start {text}`")
+    return runs[-1]
+
+
+def repo_address(text: str) -> str:
+    """Return a URL as it is, a folder as the top of the repository it lies in. Raises ConfigError."""
+    from loopy.domain.repository import parse
+
+    if not Path(text).expanduser().exists() and ("://" in text or re.match(r"^[^/\\]+:[^\\]", text)):
+        parse(text)
+        return text
+    return str(demand(Path(text), "--repo").top)
+
+
+def repo_here() -> str:
+    """Return the repository that the current folder lies in, "" when it lies in none."""
+    place = find(Path.cwd())
+    return str(place.top) if place else ""

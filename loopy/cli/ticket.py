@@ -1,0 +1,332 @@
+"""`loopy ticket`: what a person does with tickets."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopy.cli import options
+from loopy.cli.paper import echo, emit, ink, line, safe, table
+from loopy.domain.errors import ConfigError, NotFoundError, RefusedError
+
+if TYPE_CHECKING:
+    from loopy.bootstrap.services import Services
+    from loopy.domain.run import Run
+    from loopy.domain.ticket import Ticket
+
+STDIN_MAX = 1_000_000
+
+
+@click.group()
+def ticket() -> None:
+    """Add, list, start and close tickets.
+
+    \b
+    Example:
+      loopy ticket add "Fix the failing date parser" --agent claude
+      loopy ticket start LP-1
+    """
+
+
+@ticket.command()
+@click.argument("title")
+@click.option("--body", default="", help="More than a title can say; `-` reads it from standard input.")
+@click.option("--repo", default=None, help="Folder or URL; default: the repository of this folder.")
+@click.option("--agent", default="", help="Who is to work on it; default: the route decides.")
+@click.option("--person", default="", help="The person who is to do it by hand.")
+@click.option("--priority", type=click.IntRange(0, 4), default=2, show_default=True, help="0 is the most urgent.")
+@click.option("--label", "labels", multiple=True, help="May be given more than once.")
+@click.option("--needs", multiple=True, metavar="TICKET", help="A ticket that must be done before; more than once.")
+@options.as_json
+def add(as_json: bool, **said: Any) -> None:
+    """Add a ticket; nothing runs until it is started.
+
+    \b
+    Example:
+      loopy ticket add "Write the changelog" --body - --priority 1 < notes.md
+      loopy ticket add "Use the new parser" --needs LP-1
+    """
+    from loopy.cli.home import open_home
+
+    made = open_home()
+    filed = file(made, **said)
+    if as_json:
+        emit(filed)
+        return
+    echo(f"{ink(filed.id, 'strong')}  {line(filed.title)}")
+    if not filed.assignee.startswith("person:"):
+        echo(ink(f"start it: loopy ticket start {filed.id}", "quiet"))
+
+
+def file(  # noqa: PLR0913  (one name for each thing that a person can say)
+    made: Services,
+    title: str,
+    *,
+    body: str = "",
+    repo: str | None = None,
+    agent: str = "",
+    person: str = "",
+    priority: int = 2,
+    labels: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+) -> Ticket:
+    """File a ticket as a person said it; a folder becomes an absolute path, `-` the text on standard input."""
+    from loopy.cli.home import repo_address, repo_here
+    from loopy.domain.ticket import Ticket, TicketId
+    from loopy.store.rows import ticket_id, ticket_number
+
+    if agent and person:
+        raise ConfigError("--person", "a ticket is either an agent's or a person's")
+    known_agent(made, agent)
+    wanted = Ticket(
+        id=TicketId(""),
+        title=title,
+        body=read_stdin() if body == "-" else body,
+        repo=repo_here() if repo is None else repo_address(repo),
+        assignee=f"person:{person}" if person else agent,
+        priority=priority,
+        labels=labels,
+        depends_on=tuple(dict.fromkeys(ticket_id(ticket_number(needed)) for needed in needs)),
+        created_at=made.clock.now(),
+    )
+    return made.intake.file(wanted)
+
+
+def read_stdin() -> str:
+    """Return the text on standard input."""
+    text = sys.stdin.read(STDIN_MAX + 1)
+    if len(text) > STDIN_MAX:
+        raise ConfigError("--body", f"more than {STDIN_MAX:,} characters on standard input")
+    return text
+
+
+def known_agent(made: Services, agent: str) -> None:
+    """Raise NotFoundError for an agent that nobody has added; "" is nobody's name and passes."""
+    from loopy.domain.tables import suggestion
+
+    known = made.settings.agents
+    if agent and agent not in known:
+        hint = suggestion(agent, known, "agents") if known else "`loopy agent add NAME --cli claude` adds one"
+        raise NotFoundError("agent", f"no agent is called '{line(agent, 40)}'", hint=hint)
+
+
+@ticket.command("list")
+@click.option("--all", "everything", is_flag=True, help="Closed tickets too.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many at most.")
+@options.as_json
+def list_tickets(everything: bool, limit: int, as_json: bool) -> None:
+    """List tickets, newest first; open ones unless --all.
+
+    \b
+    Example:
+      loopy ticket list --all --json
+    """
+    from loopy.cli.home import open_home
+    from loopy.cli.views import short, ticket_json
+
+    with open_home().graph.read() as tx:
+        found = tx.tickets.all(open_only=not everything, limit=limit)
+    if as_json:
+        emit([ticket_json(each) for each in found])
+        return
+    rows = [
+        (
+            (each.id, "strong"),
+            line(each.title, 60),
+            (line(each.assignee, 24) or "-", "plain"),
+            (f"p{each.priority}", "quiet"),
+            (str(each.resolution) if each.resolution else "open", "quiet" if each.closed_at else "plain"),
+            (short(each.repo), "quiet"),
+        )
+        for each in found
+    ]
+    for row in table(rows):
+        echo(row)
+    if not rows:
+        echo(ink('no tickets; add one: loopy ticket add "What should be done"', "quiet"))
+
+
+@ticket.command()
+@click.argument("ticket_id", metavar="TICKET")
+@options.as_json
+def show(ticket_id: str, as_json: bool) -> None:
+    """Show a ticket with its text, comments and runs.
+
+    \b
+    Example:
+      loopy ticket show LP-1
+    """
+    from loopy.cli.home import open_home
+    from loopy.cli.status import status_of
+    from loopy.cli.views import run_json, ticket_json
+    from loopy.store.board import card
+
+    made = open_home()
+    with made.graph.read() as tx:
+        found = card(tx, ticket_id)
+        if found is None:
+            raise NotFoundError("ticket", f"there is no ticket {ticket_id}", hint="`loopy ticket list` shows all")
+        comments, runs = tx.tickets.comments(ticket_id), tx.tickets.runs(ticket_id)
+    status = status_of(found, made.clock.now())
+    if as_json:
+        facts = {"status": status.word, "runs": [run_json(r) for r in runs], "comments": comments}
+        emit(ticket_json(found.ticket) | facts)
+        return
+    about = found.ticket
+    echo(f"{ink(about.id, 'strong')}  {line(about.title)}")
+    echo(f"{ink(f'{status.mark} {status.word}', status.ink)}  {status.why}".rstrip())
+    facts = [("repo", about.repo), ("for", about.assignee), ("needs", ", ".join(about.depends_on))]
+    facts += [("labels", ", ".join(about.labels)), ("source", f"{about.source} ({about.source_trust})")]
+    for row in table([((name, "quiet"), line(value)) for name, value in facts if value]):
+        echo(row)
+    for text in (about.body, *(f"{c.by}: {c.text}" for c in comments)):
+        if text.strip():
+            echo(f"\n{safe(text).strip()}")
+    _show_runs(runs)
+
+
+def _show_runs(runs: Any) -> None:
+    rows = [
+        ((r.id, "strong"), str(r.verdict or r.state), line(r.reason), (line(r.agent), "quiet"), (f"{r.created_at:%F %T}Z", "quiet"))
+        for r in runs
+    ]  # fmt: skip
+    if rows:
+        echo()
+    for row in table(rows):
+        echo(row)
+
+
+@ticket.command()
+@click.argument("ticket_id", metavar="TICKET")
+@click.argument("assignee")
+@options.as_json
+def assign(ticket_id: str, assignee: str, as_json: bool) -> None:
+    """Give a ticket to an agent, or to a person as `person:NAME`.
+
+    \b
+    Example:
+      loopy ticket assign LP-1 claude
+      loopy ticket assign LP-2 person:ada
+    """
+    from loopy.cli.home import open_home, person
+
+    made = open_home()
+    if not assignee.startswith("person:"):
+        known_agent(made, assignee)
+    given = made.intake.assign(ticket_id, assignee, person(made))
+    _tell(as_json, given, f"{given.id} is {line(assignee)}'s now")
+
+
+@ticket.command()
+@click.argument("ticket_id", metavar="TICKET")
+@click.option("--agent", default="", help="Who is to work on it, this time.")
+@options.as_json
+def start(ticket_id: str, agent: str, as_json: bool) -> None:
+    """Start a run of a ticket and come back at once.
+
+    \b
+    Example:
+      loopy ticket start LP-1 --agent claude
+    """
+    from loopy.cli.home import open_home, person
+
+    made = open_home()
+    demand_agents(made)
+    known_agent(made, agent)
+    _started(made, made.intake.start(ticket_id, person(made), agent), as_json)
+
+
+@ticket.command()
+@click.argument("ticket_id", metavar="TICKET")
+@click.option("--from", "step", type=click.Choice(["plan", "code"]), help="Keep what came before this step.")
+@click.option("--agent", default="", help="Who is to work on it, this time.")
+@options.as_json
+def retry(ticket_id: str, step: str | None, agent: str, as_json: bool) -> None:
+    """Start a new run after the last one ended.
+
+    \b
+    Example:
+      loopy ticket retry LP-1 --from code --agent codex
+    """
+    from loopy.cli.home import open_home, person
+    from loopy.domain.states import Step
+
+    made = open_home()
+    demand_agents(made)
+    known_agent(made, agent)
+    run = made.intake.retry(ticket_id, person(made), Step(step) if step else None, agent)
+    _started(made, run, as_json)
+
+
+@ticket.command()
+@click.argument("ticket_id", metavar="TICKET")
+@click.option("--note", default="", help="What was done; becomes a comment.")
+@options.as_json
+def close(ticket_id: str, note: str, as_json: bool) -> None:
+    """Close a ticket that was done by hand.
+
+    \b
+    Example:
+      loopy ticket close LP-2 --note "Merged by hand"
+    """
+    from loopy.cli.home import open_home, person
+
+    made = open_home()
+    made.intake.close(ticket_id, person(made), note)
+    _tell_ticket(made, ticket_id, as_json, "is closed")
+
+
+@ticket.command()
+@click.argument("ticket_id", metavar="TICKET")
+@options.as_json
+def cancel(ticket_id: str, as_json: bool) -> None:
+    """Cancel a ticket and what is under way; the run still ends in a receipt.
+
+    \b
+    Example:
+      loopy ticket cancel LP-1
+    """
+    from loopy.cli.home import open_home, person
+    from loopy.cli.views import run_json
+
+    made = open_home()
+    runs = made.intake.cancel(ticket_id, person(made))
+    words = "is cancelled" + (f"; {', '.join(r.id for r in runs)} stops and writes its receipt" if runs else "")
+    _tell_ticket(made, ticket_id, as_json, words, stopping=[run_json(r) for r in runs])
+
+
+def demand_agents(made: Services) -> None:
+    """Raise RefusedError while there is nobody who could take a run."""
+    if not made.settings.agents:
+        raise RefusedError("agents", "there are none yet", hint="`loopy agent add claude --cli claude` adds one")
+
+
+def _tell_ticket(made: Services, ticket_id: str, as_json: bool, words: str, **more: Any) -> None:
+    from loopy.cli.views import ticket_json
+
+    with made.graph.read() as tx:
+        found = tx.tickets.get(ticket_id)
+    assert found is not None, "intake has just written to it"
+    _tell(as_json, ticket_json(found) | more, f"{found.id} {words}")
+
+
+def _tell(as_json: bool, value: Any, words: str) -> None:
+    if as_json:
+        emit(value)
+    else:
+        echo(words)
+
+
+def _started(made: Services, run: Run, as_json: bool) -> None:
+    from loopy.cli.home import living_workers
+    from loopy.cli.views import run_json
+
+    if as_json:
+        emit(run_json(run))
+        return
+    echo(f"{ink(run.id, 'strong')}  {run.state}")
+    if not living_workers(made):
+        echo(ink("no worker is up: it begins when one is (loopy up)", "quiet"))
+    echo(ink(f"watch it: loopy watch {run.id}", "quiet"))

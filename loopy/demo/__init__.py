@@ -1,0 +1,1 @@
+"""The demo: a small real package, scripted agents and four tickets that show the whole loop."""

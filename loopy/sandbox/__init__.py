@@ -1,0 +1,1 @@
+"""Sandboxes: how a command is boxed in, and saying aloud when it is not."""

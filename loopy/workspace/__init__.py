@@ -1,0 +1,1 @@
+"""Mirrors of repositories, a disposable clone per run, and immutable snapshots of what an agent did there."""

@@ -1,0 +1,303 @@
+"""However a command ends, or its worker, or its guard: the ending is named and nothing of it survives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from loopy.process.command import Ending, Limits, Marker
+from loopy.process.groups import read_record
+from loopy.process.lock import try_lock
+from loopy.process.runner import run
+from loopy.process.table import environ, scan
+from tests.process.procs import ENV, FAMILY, Ran, command, go, guard_of, lives, python, read_pids, until, worker
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a subreaper is needed for daemons")
+
+MARKER = Marker("LP-1.1", 3)
+
+
+def after(count: int) -> Callable[[Ran], str | None]:
+    """Stop as soon as so many lines are out."""
+    return lambda ran: "enough" if ran.stdout.count(b"\n") >= count else None
+
+
+def free(lock: Path) -> bool:
+    """Whether nobody holds the lock."""
+    fd = try_lock(lock)
+    if fd is not None:
+        os.close(fd)
+    return fd is not None
+
+
+def test_a_command_that_ignores_sigterm_dies_with_its_daemons_when_stopped() -> None:
+    ran = go(*python(FAMILY, "washed"), stopping=after(4))
+    assert (ran.ended.ending, ran.ended.stopped_for, ran.ended.signal) == (Ending.STOPPED, "enough", signal.SIGKILL)
+    assert len(ran.pids) == 4
+    assert not [pid for pid in ran.pids if lives(pid)]
+
+
+def test_a_polite_command_gets_the_time_to_end_itself() -> None:
+    ran = go("sh", "-c", "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.02; done", stopping=after(1))
+    assert (ran.ended.ending, ran.ended.code, ran.stdout) == (Ending.STOPPED, 7, b"up\nbye\n")
+
+
+def test_each_process_of_the_group_gets_sigterm_once() -> None:
+    code = """
+import os, signal, time
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+os.write(1, b"up\\n")
+end = time.monotonic() + 0.2
+while not heard: signal.pause()
+while time.monotonic() < end: time.sleep(0.05)
+os.write(1, b"%d\\n" % len(heard))
+"""
+    assert go(*python(code), stopping=after(1), kill_grace_s=3.0).stdout == b"up\n1\n"
+
+
+def test_a_stopped_process_is_woken_to_end() -> None:
+    ran = go("sh", "-c", "trap 'echo bye; exit 0' TERM; echo up; kill -STOP $$", stopping=after(1), kill_grace_s=5.0)
+    assert (ran.ended.code, ran.stdout) == (0, b"up\nbye\n")
+
+
+def test_daemons_that_a_command_leaves_behind_end_with_it_and_are_counted() -> None:
+    ran = go(*python(FAMILY.removesuffix("stay()\n"), "washed"), marker=MARKER)
+    assert (ran.ended.ending, ran.ended.code, ran.ended.leftovers) == (Ending.EXITED, 0, 3)
+    assert not [pid for pid in ran.pids if lives(pid)]
+
+
+def test_children_that_are_about_to_end_are_no_leftovers() -> None:
+    assert go("sh", "-c", "sleep 0.01 & exit 0").ended.leftovers == 0
+
+
+def test_a_command_without_output_is_idle() -> None:
+    ran = go("sh", "-c", "echo x; sleep 60", idle_s=0.2)
+    assert (ran.ended.ending, ran.stdout) == (Ending.IDLE, b"x\n")
+
+
+def test_output_on_either_stream_is_a_sign_of_life() -> None:
+    script = "for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.1; done"
+    assert go("sh", "-c", script, idle_s=0.5).ended.ok
+
+
+@pytest.mark.slow
+def test_our_own_slowness_is_not_the_commands_silence() -> None:
+    seen: list[bytes] = []
+
+    def slowly(_stream: str, chunk: bytes) -> None:
+        time.sleep(0.5)  # the thing under test is a slow consumer
+        seen.append(chunk)
+
+    assert run(command("sh", "-c", "echo 1; sleep 0.1; echo 2", idle_s=0.4), on_output=slowly).ok
+    assert b"".join(seen) == b"1\n2\n"
+
+
+def test_the_deadline_ends_a_command_that_talks_for_ever() -> None:
+    ran = go("sh", "-c", "while :; do echo x; sleep 0.01; done", wall_s=0.3)
+    assert ran.ended.ending is Ending.DEADLINE
+    assert 0.3 <= ran.ended.seconds < 3
+
+
+@pytest.mark.slow
+def test_the_question_whether_to_go_on_is_asked_twice_a_second() -> None:
+    asked: list[float] = []
+
+    def stopping() -> str | None:
+        asked.append(time.monotonic())
+        return "enough" if len(asked) == 4 else None
+
+    ended = run(command("sleep", "60"), stopping=stopping)
+    assert ended.stopped_for == "enough"
+    assert max(later - earlier for earlier, later in pairwise(asked)) < 0.8
+
+
+def test_a_guard_that_is_told_to_end_stops_its_command() -> None:
+    def tell(ran: Ran) -> None:
+        os.kill(guard_of(ran.started[0]), signal.SIGTERM)
+
+    ran = go("sleep", "60", stopping=tell)
+    assert ran.ended.ending is Ending.STOPPED
+    assert ran.ended.stopped_for
+
+
+def test_when_the_guard_is_killed_the_command_is_lost_and_nothing_survives(tmp_path: Path) -> None:
+    def kill(ran: Ran) -> None:
+        if ran.stdout.count(b"\n") == 3:
+            os.kill(guard_of(ran.started[0]), signal.SIGKILL)
+
+    ran = go(*python(FAMILY), stopping=kill, marker=MARKER, lock=tmp_path / "lock")
+    assert (ran.ended.ending, ran.ended.why) == (Ending.LOST, "the guard was killed")
+    assert not [pid for pid in ran.pids if lives(pid)]
+    assert free(tmp_path / "lock")
+
+
+@pytest.mark.slow
+def test_a_frozen_guard_is_killed_with_all_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopy.process.runner._STUCK_S", 0.2)
+
+    def freeze(ran: Ran) -> str | None:
+        if ran.stdout.count(b"\n") < 4:
+            return None
+        os.kill(guard_of(ran.started[0]), signal.SIGSTOP)
+        return "enough"
+
+    ran = go(*python(FAMILY, "washed"), stopping=freeze, marker=MARKER, lock=tmp_path / "lock")
+    assert (ran.ended.ending, ran.ended.stopped_for) == (Ending.STOPPED, "enough")
+    assert not [pid for pid in ran.pids if lives(pid)]
+    assert free(tmp_path / "lock")
+
+
+@pytest.mark.slow
+def test_when_the_worker_is_killed_all_of_its_command_is_gone_in_three_seconds(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    process = worker(python(FAMILY, "washed"), lock=str(lock), token=3, kill_grace_s=5.0)
+    pids = read_pids(process, 4)
+    record = read_record(lock)
+    assert record is not None
+    assert not free(lock)
+    process.kill()
+    process.communicate()
+    until(lambda: not any(map(lives, [*pids, record.pid])), within_s=3.5)
+    assert free(lock)
+
+
+@pytest.mark.slow
+def test_a_silent_worker_loses_its_command_and_learns_it_when_it_wakes(tmp_path: Path) -> None:
+    process = worker(python(FAMILY, "washed"), lock=str(tmp_path / "lock"), token=3, silence_s=0.5)
+    pids = read_pids(process, 4)
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        until(lambda: not any(map(lives, pids)))
+        until(lambda: free(tmp_path / "lock"))
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert process.communicate(timeout=10)[1] == b"silent"
+
+
+@pytest.mark.slow
+def test_a_worker_that_pings_keeps_a_quiet_command_alive() -> None:
+    assert go("sleep", "1.2", silence_s=0.4).ended.ok
+
+
+def test_the_command_dies_with_its_guard_even_if_nobody_else_is_left() -> None:
+    process = worker(("sh", "-c", "echo $$; sleep 60"))
+    (child,) = read_pids(process, 1)
+    guard = guard_of(child)
+    os.kill(process.pid, signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    until(lambda: not lives(child))
+    process.kill()
+    process.communicate()
+
+
+def test_a_guard_that_waits_for_the_lock_ends_with_its_worker(tmp_path: Path) -> None:
+    fd = try_lock(tmp_path / "lock")
+    assert fd is not None
+    process = worker(("true",), lock=str(tmp_path / "lock"), token=3)
+    until(lambda: [proc for proc in scan(set()) if proc.ppid == process.pid])
+    (guard,) = [proc.pid for proc in scan(set()) if proc.ppid == process.pid]
+    process.kill()
+    process.communicate()
+    until(lambda: not lives(guard))
+    os.close(fd)
+
+
+def test_a_stop_while_the_lock_is_waited_for_starts_nothing(tmp_path: Path) -> None:
+    fd = try_lock(tmp_path / "lock")
+    assert fd is not None
+    ran = go("touch", "acted", cwd=tmp_path, lock=tmp_path / "lock", stopping=lambda _ran: "cancelled")
+    os.close(fd)
+    assert (ran.ended.ending, ran.ended.stopped_for) == (Ending.STOPPED, "cancelled")
+    assert not (tmp_path / "acted").exists()
+
+
+@pytest.mark.slow
+def test_a_pause_of_worker_and_guard_together_kills_nothing() -> None:
+    process = worker(("sh", "-c", "echo $$; sleep 4.5; echo done"), silence_s=2.5, idle_s=3.0)
+    (child,) = read_pids(process, 1)
+    guard = guard_of(child)
+    os.kill(process.pid, signal.SIGSTOP)
+    os.kill(guard, signal.SIGSTOP)
+    time.sleep(4.0)  # longer than the silence: the pause itself is under test
+    os.kill(guard, signal.SIGCONT)
+    os.kill(process.pid, signal.SIGCONT)
+    assert process.communicate(timeout=10) == (b"done\n", b"exited")
+
+
+def test_a_zombie_leader_with_living_threads_counts_as_alive() -> None:
+    code = """
+import ctypes, os, threading, time
+if os.fork() == 0:
+    os.setsid()
+    os.write(1, b"%d\\n" % os.getpid())
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    ctypes.CDLL(None).syscall(60, 0)
+time.sleep(0.3)
+"""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the number of the system call is that of x86-64")
+    ran = go(*python(code))
+    assert ran.ended.leftovers == 1
+    assert not os.path.exists(f"/proc/{ran.pids[0]}")
+
+
+def test_a_process_that_forks_and_exits_without_end_is_caught() -> None:
+    chain = "import os\nwhile True:\n  if os.fork(): os._exit(0)\n  os.setsid()\n  os.environ['X'] = 'chain'"
+    ran = go(*python("import os\nos.write(1, b'x')\n" + chain), kill_grace_s=0.1)
+    assert (ran.ended.ending, ran.ended.code) == (Ending.EXITED, 0)
+    assert ran.ended.leftovers >= 1
+
+
+@pytest.mark.slow
+def test_a_hundred_forking_processes_leave_no_survivor() -> None:
+    code = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for n in range(50):
+    if os.fork() == 0:
+        if n % 2: os.setsid()
+        os.write(1, b"%d\\n" % os.getpid())
+        while True:
+            if os.fork() == 0: time.sleep(0.2); os._exit(0)
+            time.sleep(0.1)
+signal.pause()
+"""
+    ran = go(*python(code), stopping=after(50), marker=Marker("LP-bomb", 1))
+    assert ran.ended.ending is Ending.STOPPED
+    assert not [pid for pid in ran.pids if lives(pid)]
+
+
+@pytest.mark.slow
+def test_a_fork_bomb_under_a_process_limit_leaves_no_survivor() -> None:
+    drop: tuple[str, ...] = ()
+    if os.geteuid() == 0:  # the limit does not bind root
+        if shutil.which("setpriv", path=ENV["PATH"]) is None:
+            pytest.skip("RLIMIT_NPROC does not bind root, and there is no setpriv to become somebody else")
+        drop = ("setpriv", "--reuid=54321", "--clear-groups")
+    code = """
+import os, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(1, b"up\\n")
+while True:
+    try: os.fork()
+    except OSError: os.write(2, b"full\\n")
+"""
+    ran = go(
+        *drop,
+        *python(code),
+        marker=Marker("LP-bomb", 1),
+        limits=Limits(processes=150),
+        stopping=lambda ran: "full" if b"full" in ran.stderr else None,
+    )
+    assert ran.ended.stopped_for == "full"
+    assert not [proc.pid for proc in scan(set()) if b"LOOPY_RUN=LP-bomb" in environ(proc.pid)]

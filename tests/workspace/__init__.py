@@ -1,0 +1,1 @@
+"""Tests of mirrors, clones and snapshots."""
