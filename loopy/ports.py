@@ -109,6 +109,10 @@ class Repositories(Protocol):
         """Whether the commit is the tip or one of its ancestors; False for a commit that is not known."""
         ...
 
+    def origin(self, repo: str) -> str:
+        """Return the URL or path of a local repository's own `origin`, "" when it has none."""
+        ...
+
 
 class Workspaces(Protocol):
     """Workspaces, snapshots and the commits that ship (DESIGN §7)."""

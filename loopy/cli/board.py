@@ -19,16 +19,12 @@ ENDED = 6  # ranks above it are over
 @click.option("--all", "everything", is_flag=True, help="Every ticket that is over, too.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many tickets to look at.")
 @options.as_json
+@options.example("loopy board", "loopy board --json")
 def board(everything: bool, limit: int, as_json: bool) -> None:
     """Show where every ticket is; what needs you comes first, what is over last.
 
     A status is derived from the ticket and its newest run: open, ready, queued, running, waiting, needs approval, needs
     an answer, shipped, failed, refused, aborted, closed.
-
-    \b
-    Example:
-      loopy board
-      loopy board --json
     """
     from loopy.cli.home import open_home
     from loopy.cli.status import status_of

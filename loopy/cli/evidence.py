@@ -22,14 +22,9 @@ if TYPE_CHECKING:
 @click.option("--markdown", "form", flag_value="markdown", help="The page as Markdown (the default).")
 @click.option("--path", "form", flag_value="path", help="Only where the pack lies.")
 @options.as_json
+@options.example("loopy evidence LP-1.1", "loopy evidence LP-1.1 --json | jq .turns[-1].report")
 def evidence(run_id: str, form: str | None, as_json: bool) -> None:
-    """Show a run's evidence pack: plan, turns, gate, checks, attempts, files, risks.
-
-    \b
-    Example:
-      loopy evidence LP-1.1
-      loopy evidence LP-1.1 --json | jq .turns[-1].report
-    """
+    """Show a run's evidence pack: plan, turns, gate, checks, attempts, files, risks."""
     from loopy.cli.home import open_home
 
     made = open_home()
@@ -48,13 +43,9 @@ def evidence(run_id: str, form: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @options.as_json
+@options.example('loopy verify "$(loopy receipt LP-1.1)"')
 def receipt(run_id: str, as_json: bool) -> None:
-    """Print where a run's receipt lies.
-
-    \b
-    Example:
-      loopy verify "$(loopy receipt LP-1.1)"
-    """
+    """Print where a run's receipt lies."""
     from loopy.cli.home import open_home
     from loopy.receipts.bundle import ENVELOPE
 

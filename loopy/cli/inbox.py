@@ -33,13 +33,9 @@ class Matter:
 
 @click.command()
 @options.as_json
+@options.example("loopy inbox")
 def inbox(as_json: bool) -> None:
-    """Show what waits for a person, with the command that answers it: approvals, questions, failed dependencies.
-
-    \b
-    Example:
-      loopy inbox
-    """
+    """Show what waits for a person, with the command that answers it: approvals, questions, failed dependencies."""
     from dataclasses import asdict
 
     from loopy.cli.home import open_home
@@ -63,6 +59,7 @@ def inbox(as_json: bool) -> None:
         echo(ink("nothing needs you", "quiet"))
 
 
+@options.example('loopy approve LP-1.1 --note "read it"', 'loopy approve LP-1.1 --reject --note "touches the schema"')
 def matters(made: Services) -> list[Matter]:
     """Return everything that waits for a person, the newest ticket first."""
     from loopy.store.board import under_way
@@ -78,6 +75,7 @@ def _of(tx: SqlTx, card: Card) -> Iterator[Matter]:
     run, ticket = card.run, card.ticket
     if run is None or run.state is not RunState.WAITING:
         return
+    commands: tuple[str, ...]
     text, since = card.moved.text if card.moved else "", card.moved.at if card.moved else None
     if run.wait is Wait.APPROVAL:
         asked = [a for a in tx.approvals.of(run.id) if a.answer is None]
@@ -103,13 +101,7 @@ def _of(tx: SqlTx, card: Card) -> Iterator[Matter]:
 @click.option("--note", default="", help="Why; kept with the answer.")
 @options.as_json
 def approve(run_id: str, reject: bool, note: str, as_json: bool) -> None:
-    """Answer a run's approval; the answer holds for exactly this change, plan and policy, and the first one counts.
-
-    \b
-    Example:
-      loopy approve LP-1.1 --note "read it"
-      loopy approve LP-1.1 --reject --note "touches the schema"
-    """
+    """Answer a run's approval; the answer holds for exactly this change, plan and policy, and the first one counts."""
     from loopy.cli.home import open_home, person, run_named
 
     made = open_home()
@@ -128,14 +120,9 @@ def approve(run_id: str, reject: bool, note: str, as_json: bool) -> None:
 @click.argument("run_id", metavar="RUN")
 @click.option("--give-up", is_flag=True, help="End it by a receipt that names what is still open.")
 @options.as_json
+@options.example("loopy resume LP-1.1", "loopy resume LP-1.1 --give-up")
 def resume(run_id: str, give_up: bool, as_json: bool) -> None:
-    """Let a run go on that waits for a look, a limit, a disk or a retry; or give it up.
-
-    \b
-    Example:
-      loopy resume LP-1.1
-      loopy resume LP-1.1 --give-up
-    """
+    """Let a run go on that waits for a look, a limit, a disk or a retry; or give it up."""
     from loopy.cli.home import open_home, person, run_named
     from loopy.cli.views import run_json
 

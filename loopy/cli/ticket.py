@@ -20,14 +20,9 @@ STDIN_MAX = 1_000_000
 
 
 @click.group()
+@options.example('loopy ticket add "Fix the failing date parser" --agent claude', "loopy ticket start LP-1")
 def ticket() -> None:
-    """Add, list, start and close tickets.
-
-    \b
-    Example:
-      loopy ticket add "Fix the failing date parser" --agent claude
-      loopy ticket start LP-1
-    """
+    """Add, list, start and close tickets."""
 
 
 @ticket.command()
@@ -40,14 +35,12 @@ def ticket() -> None:
 @click.option("--label", "labels", multiple=True, help="May be given more than once.")
 @click.option("--needs", multiple=True, metavar="TICKET", help="A ticket that must be done before; more than once.")
 @options.as_json
+@options.example(
+    'loopy ticket add "Write the changelog" --body - --priority 1 < notes.md',
+    'loopy ticket add "Use the new parser" --needs LP-1',
+)
 def add(as_json: bool, **said: Any) -> None:
-    """Add a ticket; nothing runs until it is started.
-
-    \b
-    Example:
-      loopy ticket add "Write the changelog" --body - --priority 1 < notes.md
-      loopy ticket add "Use the new parser" --needs LP-1
-    """
+    """Add a ticket; nothing runs until it is started."""
     from loopy.cli.home import open_home
 
     made = open_home()
@@ -60,6 +53,7 @@ def add(as_json: bool, **said: Any) -> None:
         echo(ink(f"start it: loopy ticket start {filed.id}", "quiet"))
 
 
+@options.example("loopy ticket list --all --json")
 def file(  # noqa: PLR0913  (one name for each thing that a person can say)
     made: Services,
     title: str,
@@ -117,12 +111,7 @@ def known_agent(made: Services, agent: str) -> None:
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many at most.")
 @options.as_json
 def list_tickets(everything: bool, limit: int, as_json: bool) -> None:
-    """List tickets, newest first; open ones unless --all.
-
-    \b
-    Example:
-      loopy ticket list --all --json
-    """
+    """List tickets, newest first; open ones unless --all."""
     from loopy.cli.home import open_home
     from loopy.cli.views import short, ticket_json
 
@@ -151,13 +140,9 @@ def list_tickets(everything: bool, limit: int, as_json: bool) -> None:
 @ticket.command()
 @click.argument("ticket_id", metavar="TICKET")
 @options.as_json
+@options.example("loopy ticket show LP-1")
 def show(ticket_id: str, as_json: bool) -> None:
-    """Show a ticket with its text, comments and runs.
-
-    \b
-    Example:
-      loopy ticket show LP-1
-    """
+    """Show a ticket with its text, comments and runs."""
     from loopy.cli.home import open_home
     from loopy.cli.status import status_of
     from loopy.cli.views import run_json, ticket_json
@@ -171,8 +156,8 @@ def show(ticket_id: str, as_json: bool) -> None:
         comments, runs = tx.tickets.comments(ticket_id), tx.tickets.runs(ticket_id)
     status = status_of(found, made.clock.now())
     if as_json:
-        facts = {"status": status.word, "runs": [run_json(r) for r in runs], "comments": comments}
-        emit(ticket_json(found.ticket) | facts)
+        more = {"status": status.word, "runs": [run_json(r) for r in runs], "comments": comments}
+        emit(ticket_json(found.ticket) | more)
         return
     about = found.ticket
     echo(f"{ink(about.id, 'strong')}  {line(about.title)}")
@@ -187,6 +172,7 @@ def show(ticket_id: str, as_json: bool) -> None:
     _show_runs(runs)
 
 
+@options.example("loopy ticket assign LP-1 claude", "loopy ticket assign LP-2 person:ada")
 def _show_runs(runs: Any) -> None:
     rows = [
         ((r.id, "strong"), str(r.verdict or r.state), line(r.reason), (line(r.agent), "quiet"), (f"{r.created_at:%F %T}Z", "quiet"))
@@ -203,13 +189,7 @@ def _show_runs(runs: Any) -> None:
 @click.argument("assignee")
 @options.as_json
 def assign(ticket_id: str, assignee: str, as_json: bool) -> None:
-    """Give a ticket to an agent, or to a person as `person:NAME`.
-
-    \b
-    Example:
-      loopy ticket assign LP-1 claude
-      loopy ticket assign LP-2 person:ada
-    """
+    """Give a ticket to an agent, or to a person as `person:NAME`."""
     from loopy.cli.home import open_home, person
 
     made = open_home()
@@ -223,13 +203,9 @@ def assign(ticket_id: str, assignee: str, as_json: bool) -> None:
 @click.argument("ticket_id", metavar="TICKET")
 @click.option("--agent", default="", help="Who is to work on it, this time.")
 @options.as_json
+@options.example("loopy ticket start LP-1 --agent claude")
 def start(ticket_id: str, agent: str, as_json: bool) -> None:
-    """Start a run of a ticket and come back at once.
-
-    \b
-    Example:
-      loopy ticket start LP-1 --agent claude
-    """
+    """Start a run of a ticket and come back at once."""
     from loopy.cli.home import open_home, person
 
     made = open_home()
@@ -243,13 +219,9 @@ def start(ticket_id: str, agent: str, as_json: bool) -> None:
 @click.option("--from", "step", type=click.Choice(["plan", "code"]), help="Keep what came before this step.")
 @click.option("--agent", default="", help="Who is to work on it, this time.")
 @options.as_json
+@options.example("loopy ticket retry LP-1 --from code --agent codex")
 def retry(ticket_id: str, step: str | None, agent: str, as_json: bool) -> None:
-    """Start a new run after the last one ended.
-
-    \b
-    Example:
-      loopy ticket retry LP-1 --from code --agent codex
-    """
+    """Start a new run after the last one ended."""
     from loopy.cli.home import open_home, person
     from loopy.domain.states import Step
 
@@ -264,13 +236,9 @@ def retry(ticket_id: str, step: str | None, agent: str, as_json: bool) -> None:
 @click.argument("ticket_id", metavar="TICKET")
 @click.option("--note", default="", help="What was done; becomes a comment.")
 @options.as_json
+@options.example('loopy ticket close LP-2 --note "Merged by hand"')
 def close(ticket_id: str, note: str, as_json: bool) -> None:
-    """Close a ticket that was done by hand.
-
-    \b
-    Example:
-      loopy ticket close LP-2 --note "Merged by hand"
-    """
+    """Close a ticket that was done by hand."""
     from loopy.cli.home import open_home, person
 
     made = open_home()
@@ -281,13 +249,9 @@ def close(ticket_id: str, note: str, as_json: bool) -> None:
 @ticket.command()
 @click.argument("ticket_id", metavar="TICKET")
 @options.as_json
+@options.example("loopy ticket cancel LP-1")
 def cancel(ticket_id: str, as_json: bool) -> None:
-    """Cancel a ticket and what is under way; the run still ends in a receipt.
-
-    \b
-    Example:
-      loopy ticket cancel LP-1
-    """
+    """Cancel a ticket and what is under way; the run still ends in a receipt."""
     from loopy.cli.home import open_home, person
     from loopy.cli.views import run_json
 

@@ -6,6 +6,7 @@ environment is never used: an editable install in it would test the user's tree 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -50,7 +51,7 @@ def detect(
     files: Sequence[str], read: Callable[[str], bytes | None], has: Callable[[str], bool] = lambda _: True
 ) -> Detected:
     """Return the set-up and checks of the tree with these paths; `read` gives a file's bytes, `has` knows programs."""
-    seen = Seen(frozenset(files), read, has)
+    seen = Seen(frozenset(files), functools.cache(read), has)
     found = join(part(seen) for part in (python, _node, _rust, _go, _jvm, _php, _ruby, _dotnet, _simple))
     if not found.checks:
         found = join((found, _make(seen)))

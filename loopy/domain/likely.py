@@ -49,10 +49,15 @@ def likely_files(
 ) -> tuple[str, ...]:
     """Return the likely files, best first, at most twelve; `hits` is what a search in the content found per word."""
     scores: Counter[str] = Counter()
+    known = frozenset(files)
     for source in (_by_name(files, words), _by_content(words, hits), _by_plain_words(files, words, hits)):
         for path, score in source:
             scores[path] += score  # type: ignore[assignment]  # Counter is typed for int, and adds floats as well
-    weighed = {path: score * _weight(path, docs=docs) if score < NAMED_END else score for path, score in scores.items()}
+    weighed = {
+        path: score * _weight(path, docs=docs) if score < NAMED_END else score
+        for path, score in scores.items()
+        if path in known
+    }
     with_tests = _with_tests(weighed, files)
     best = max(with_tests.values(), default=0.0)
     ranked = sorted((p for p, s in with_tests.items() if s >= best * WORTH), key=lambda p: (-with_tests[p], p))

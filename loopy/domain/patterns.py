@@ -16,14 +16,9 @@ def matches(patterns: tuple[str, ...], path: str) -> bool:
 
     `dir/` also hits a file, link or submodule that is *named* `dir`: what stands in a denied folder's place is denied.
     """
-    spec, folded_spec = _compiled(patterns)
-    folded = fold(path)
-    return (
-        spec.match_file(path)
-        or spec.match_file(f"{path}/x")
-        or folded_spec.match_file(folded)
-        or folded_spec.match_file(f"{folded}/x")
-    )
+    written, folded = _compiled(patterns)
+    names = ((written, path), (folded, fold(path)))
+    return any(spec.match_file(form) for spec, name in names for form in (name,))
 
 
 def first_match(patterns: Sequence[str], path: str) -> str:

@@ -17,7 +17,7 @@ from loopy.domain.ticket import Ticket
 from loopy.domain.words import Words, words_of
 from loopy.ports import Planner, Repositories, Tip
 
-SEARCHES = 8  # names and phrases that are looked for one by one
+SEARCHES, WEAK_SEARCHES = 6, 3  # one look at the whole tree each, about 10 ms in a repository of some hundred files
 FEW_WORDS = 8
 VAGUE = re.compile(
     r"^(?:please )?(?:fix|improve|clean ?up|refactor|update|make|optimi[sz]e|polish|modernize|enhance)\b"
@@ -94,7 +94,7 @@ class HeuristicPlanner:
 
     def _search(self, repo: str, tip: Tip, words: Words) -> Mapping[str, Mapping[str, int]]:
         strong = [*words.phrases, *(name for name in words.names if len(name) >= 3)][:SEARCHES]
-        weak = words.plain[: max(2, SEARCHES - len(strong))]
+        weak = words.plain[: WEAK_SEARCHES if strong else SEARCHES]
         return {word: self._repositories.grep(repo, tip.commit, [word]) for word in (*strong, *weak)}
 
 

@@ -105,6 +105,20 @@ class Mirrors:
             self.git.run(["cat-file", "-e", f"{commit}^{{commit}}"], mirror, ok=(0, 1, 128)).code == 0
         )
 
+    def contains(self, repo: str, tip: str, commit: str) -> bool:
+        """Whether the commit is the tip or one of its ancestors; False for one that the mirror does not hold."""
+        if not (self.has(repo, tip) and self.has(repo, commit)):
+            return False
+        return self.git.run(["merge-base", "--is-ancestor", commit, tip], self.path(repo), ok=(0, 1)).code == 0
+
+    def origin(self, repo: str) -> str:
+        """Return the URL or path of a local repository's own `origin`, "" when it has none; its file is only read."""
+        config = Path(self.address(repo).address) / ".git" / "config"
+        if not config.is_file():
+            return ""
+        asked = ["config", "--file", str(config), "--no-includes", "--get", "remote.origin.url"]
+        return self.git.run(asked, self.path(repo), ok=(0, 1)).out.decode("utf-8", "replace").strip()
+
     def keep(self, repo: str, source: Path, source_ref: str, ref: str) -> None:
         """Copy a ref with all its objects from one of our own git dirs into the mirror, so that they outlive it."""
         mirror = self._there(repo)

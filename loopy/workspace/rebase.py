@@ -18,12 +18,11 @@ _EPOCH = {
 def merged_tree(lab: Lab, change: Change, onto: str) -> str | None:
     """Return the tree of the change on `onto`, None when it conflicts.
 
-    The merge is between two throw-away commits whose only common ancestor is the change's base tree, so that a rewritten
-    history of the target branch merges as well as one that grew.
+    The merge is between two throw-away commits whose parent is the change's base, so that a rewritten history of the
+    target branch merges as well as one that grew.
     """
     base, theirs = f"{change.base}^{{tree}}", f"{onto}^{{tree}}"
-    root = _commit(lab, base)
-    ours, upstream = _commit(lab, change.tree, root), _commit(lab, theirs, root)
+    ours, upstream = _commit(lab, change.tree, change.base), _commit(lab, theirs, change.base)
     ran = lab.git.run(["merge-tree", "--write-tree", "--no-messages", upstream, ours], lab.private, ok=(0, 1, 129))
     if ran.code == 129:  # git before 2.38 does not know --write-tree
         return whole_file_merge(lab, base, theirs, change.tree)
@@ -49,6 +48,5 @@ def move_along(lab: Lab, work_tree: Path, old: str, new: str, token: int) -> Non
         lab.git.run(["read-tree", "--reset", "-u", new], lab.private, work_tree=work_tree, index=index, timeout_s=600)
 
 
-def _commit(lab: Lab, tree: str, *parents: str) -> str:
-    on = [word for parent in parents for word in ("-p", parent)]
-    return lab.git.run(["commit-tree", tree, *on, "-m", "merge"], lab.private, env=_EPOCH).out.decode().strip()
+def _commit(lab: Lab, tree: str, parent: str) -> str:
+    return lab.git.run(["commit-tree", tree, "-p", parent, "-m", "merge"], lab.private, env=_EPOCH).out.decode().strip()

@@ -90,7 +90,7 @@ class Lab:
             run(["update-index", "-z", "--index-info"], self.private, work_tree=tree, index=index, stdin=gone)
         taken = b"".join(path + b"\0" for path in seen.add)
         run(
-            ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"],
+            ["update-index", "-z", "--add", "--remove", "--stdin"],
             self.private, work_tree=tree, index=index, stdin=taken, timeout_s=600,
         )  # fmt: skip
         return seen

@@ -52,6 +52,12 @@ def test_a_configured_hook_and_monitor_of_the_git_dir_are_overruled(git_dir: Pat
     assert values == [b"/dev/null", b"false", b"true"]
 
 
+def test_a_replace_ref_changes_nothing(git_dir: Path) -> None:
+    ids = [GIT.run(["hash-object", "-w", "--stdin"], git_dir, stdin=text).out.decode().strip() for text in (b"a", b"b")]
+    GIT.run(["update-ref", f"refs/replace/{ids[0]}", ids[1]], git_dir)
+    assert GIT.run(["cat-file", "blob", ids[0]], git_dir).out == b"a"
+
+
 def test_a_command_that_does_not_end_is_killed_with_its_group(git_dir: Path, tmp_path: Path) -> None:
     slow = tmp_path / "git-slow"
     slow.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {tmp_path}/child\nwait\n")

@@ -157,6 +157,9 @@ def test_a_cancel_does_not_tear_a_begun_push_and_draining_ends_it(world: World, 
     place, effect = shipment(world, bare)
     assert slow_git(world).push(effect, place, Hand(reason="draining"), 30) == ""
     assert slow_git(world).look(effect, place, Hand(reason="draining")) is None
+    hook = bare / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\nsleep 1\n")  # long enough to be asked whether to stop
+    hook.chmod(0o755)
     assert REMOTE.push(effect, place, Hand(reason="cancelled"), 30) == ""
     assert REMOTE.look(effect, place, Hand(reason="cancelled")) == effect.commit
 

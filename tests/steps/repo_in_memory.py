@@ -45,6 +45,9 @@ class TreeInMemory:
     def contains(self, repo: str, tip: str, commit: str) -> bool:
         return tip == commit == COMMIT
 
+    def origin(self, repo: str) -> str:
+        return ""
+
 
 def ticket(title: str, body: str = "", **more: object) -> Ticket:
     at = datetime(2026, 11, 22, tzinfo=UTC)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from loopy.domain.errors import WorkspaceError
 from loopy.domain.ticket import RunId
+from loopy.workspace.folders import wipe
 from tests.workspace.support import FILES, World, commit_all, git, paths, put
 
+NOBODY = os.geteuid() or 65534
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -234,3 +237,24 @@ def test_removing_twice_is_harmless(world: World) -> None:
     world.clones.remove(RunId("LP-1.1"))
     world.clones.remove(RunId("LP-1.1"))
     assert not (world.mirrors.folders.work / "LP-1.1").exists()
+
+
+def test_folders_that_their_owner_closed_are_deleted_too() -> None:
+    at = Path(tempfile.mkdtemp())  # not below pytest's folder, which is closed to other users
+    put(at, {"work/a/b/c.txt": "x", "work/a/d.txt": "x"})
+    outside = at / "outside"
+    outside.mkdir(mode=0o500)
+    (at / "work/a/link").symlink_to(outside)
+    for closed in ("work/a/b", "work/a", "work"):
+        (at / closed).chmod(0o000 if closed.endswith("b") else 0o500)
+    for path in (at, *at.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    child = os.fork()
+    if child == 0:  # root may delete everything, so another user must try
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        os._exit(0 if wipe(at / "work") else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert [path.name for path in at.iterdir()] == ["outside"]
+    assert outside.stat().st_mode & 0o777 == 0o500
+    shutil.rmtree(at)
