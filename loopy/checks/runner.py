@@ -113,7 +113,7 @@ class CommandChecker:
             argv=spec.argv,
             cwd=spec.cwd,
             exit_code=code,
-            passed=why == ""  or code == 3,
+            passed=why == "" and code == 0,
             why=why,
             tail=_tail(kept, why),
             log_sha256=kept.sha256,
