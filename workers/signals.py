@@ -21,7 +21,7 @@ def connect(shell: Shell) -> None:
     def begin(sender: Any = None, **_: Any) -> None:
         shell.start(_queues(sender))
 
-    def ready(sender: Any = None, **_: Any) -> None:
+    def ready(**_: Any) -> None:
         if threading.current_thread() is threading.main_thread():
             take_signals(shell)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,9 @@ OUTWARD = frozenset(
     }
 )  # fmt: skip
 
+SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+SECRET_LENGTH = 8  # a shorter value is no secret worth spoiling the text for
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -53,6 +57,11 @@ def allowed(spec: Spec, agent: Agent, operator: Operator) -> dict[str, str]:
     names = (*ALWAYS, *spec.auth.env, *spec.auth.base_url.values(), *spec.env.passed, *agent.pass_env)
     passed = {name: operator.env[name] for name in names if operator.env.get(name)}
     return {**passed, **FIXED, **spec.env.set, **agent.env}
+
+
+def secrets(env: Mapping[str, str]) -> frozenset[str]:
+    """Return the values that are secret by the name of their variable, such as the key that the CLI logs in with."""
+    return frozenset(value for name, value in env.items() if SECRET_NAME.search(name) and len(value) >= SECRET_LENGTH)
 
 
 def with_homes(

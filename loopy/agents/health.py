@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,6 @@ class Health:
     def __init__(self, operator: Operator, clock: Clock) -> None:
         self._operator, self._clock = operator, clock
         self._seen: dict[tuple[object, ...], tuple[float, Finding]] = {}
-        self._lock = threading.Lock()
 
     def look(self, spec: Spec, agent: Agent) -> Finding:
         """Return the finding, at most a minute old; may start the program to ask for its version and its login."""
@@ -46,13 +44,12 @@ class Health:
         if found is None:
             return Finding(False, "", missing(spec, agent))
         key = _key(spec, agent, found)
-        with self._lock:
-            at, finding = self._seen.get(key, (-FRESH_S, None))
-            if finding is not None and self._clock.awake() - at < FRESH_S:
-                return finding
-            finding = self._probe(spec, agent, found)
-            self._seen[key] = self._clock.awake(), finding
-            return finding
+        seen = self._seen.get(key)
+        if seen is not None and self._clock.awake() - seen[0] < FRESH_S:
+            return seen[1]
+        finding = self._probe(spec, agent, found)  # two threads may ask at once, which does no harm
+        self._seen[key] = self._clock.awake(), finding
+        return finding
 
     def version(self, spec: Spec, agent: Agent) -> str:
         """Return the version that was last seen of this program, "" if nobody has looked yet; starts nothing."""

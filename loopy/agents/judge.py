@@ -7,6 +7,7 @@ itself and names no limit has turned: the change is judged by gate and checks.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 from loopy.agents.attempt import STALLED
@@ -23,8 +24,6 @@ ERRORS = (Channel.EVENT, Channel.STDERR)
 
 def judge(reading: Reading, ended: Exit, agent: Agent, now: datetime) -> Verdict | None:
     """Return what stopped the attempt, None when it ended by itself and its change is to be looked at."""
-    if reading.failed is False:
-        return None
     if reading.verdict is not None:
         return reading.verdict
     wrong = reading.failed is True or not ended.ok
@@ -32,7 +31,10 @@ def judge(reading: Reading, ended: Exit, agent: Agent, now: datetime) -> Verdict
     if wrong and ended.code is not None:
         texts.append((Channel.EXIT, str(ended.code)))
     found = (classify(reading.rules, channel, text, now) for channel, text in texts)
-    return next(filter(None, found), None) or _by_ending(reading, ended, agent)
+    verdict = next(filter(None, found), None)
+    if verdict is None:
+        return _by_ending(reading, ended, agent)
+    return replace(verdict, resets_at=verdict.resets_at or reading.stated_reset)
 
 
 def refused_session(spec: Spec, reading: Reading) -> bool:

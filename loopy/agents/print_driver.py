@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from loopy.agents.attempt import FINISHED, LIMIT, STALLED, Attempt
-from loopy.agents.environment import Operator
+from loopy.agents.environment import Operator, secrets
 from loopy.agents.health import Health
 from loopy.agents.judge import judge, refused_session
 from loopy.agents.launch import Launch, Refusal, missing, prepare
@@ -61,105 +61,112 @@ class PrintDriver:
         """
         spec = self._catalog.get(agent.cli)
         if spec is None:
-            return self._tried(agent, Verdict(Failure.AGENT_MISSING, self._unknown(agent)))
+            return tried(agent, Verdict(Failure.AGENT_MISSING, self._unknown(agent)))
         launch = prepare(spec, agent, brief, place, leash.token, self._operator)
         if isinstance(launch, Refusal):
-            return self._tried(agent, Verdict(launch.failure, launch.detail))
+            return tried(agent, Verdict(launch.failure, launch.detail))
+        on = _Turn(spec, agent, brief, place, leash, self._redactor.also(secrets(launch.env)))
         try:
-            return self._turn(spec, agent, brief, place, leash, launch)
+            return self._turn(on, launch)
         except ProcessError as error:
             failure = Failure.INTERNAL if place.tree.is_dir() else Failure.WORKSPACE
-            return self._tried(agent, Verdict(failure, str(error)))
+            return tried(agent, Verdict(failure, str(error)))
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            return self._tried(agent, Verdict(Failure.DISK_FULL, str(error)))
+            return tried(agent, Verdict(Failure.DISK_FULL, str(error)))
         finally:
             shutil.rmtree(launch.scratch / "tmp", ignore_errors=True)
 
-    def _turn(
-        self, spec: Spec, agent: Agent, brief: Brief, place: Workspace, leash: Leash, launch: Launch
-    ) -> Turned | Tried:
-        name = f"transcript-{brief.turn}-{leash.token}.log"
-        transcript = Transcript(place.folder / name, self._redactor)
+    def _turn(self, on: _Turn, launch: Launch) -> Turned | Tried:
+        name = f"transcript-{on.brief.turn}-{on.leash.token}.log"
+        transcript = Transcript(on.place.folder / name, on.hide)
         try:
-            came_to = self._attempt(spec, agent, launch, place, leash, transcript)
+            came_to = self._attempt(on, launch, transcript)
             if came_to is None:
-                fresh = prepare(spec, agent, replace(brief, session_id=""), place, leash.token, self._operator)
+                on.leash.emit(StreamEvent("step.progress", "the agent does not know its session; it starts anew"))
+                anew = replace(on.brief, session_id="")
+                fresh = prepare(on.spec, on.agent, anew, on.place, on.leash.token, self._operator)
                 assert isinstance(fresh, Launch)
-                leash.emit(StreamEvent("step.progress", "the agent does not know its session any more; it starts anew"))
-                came_to = self._attempt(spec, agent, fresh, place, leash, transcript)
+                came_to = self._attempt(on, fresh, transcript)
             assert came_to is not None
         finally:
             digest = transcript.close()
         return came_to.model_copy(update={"transcript": name, "transcript_sha256": digest})
 
-    def _attempt(
-        self, spec: Spec, agent: Agent, launch: Launch, place: Workspace, leash: Leash, transcript: Transcript
-    ) -> Turned | Tried | None:
+    def _attempt(self, on: _Turn, launch: Launch, transcript: Transcript) -> Turned | Tried | None:
         """Run one process; None when it refused to resume its session."""
-        stream = LiveStream(leash.emit, self._redactor, self._clock.awake)
-        attempt = Attempt(spec, agent, leash, self._clock, transcript, stream)
+        stream = LiveStream(on.leash.emit, on.hide, self._clock.awake)
+        attempt = Attempt(on.spec, on.agent, on.leash, self._clock, transcript, stream)
         try:
-            ended = self._run(spec, agent, launch, place, leash, attempt)
+            ended = self._run(on, launch, attempt)
         finally:
             attempt.close()
-        self._check_claim(ended, leash)
-        if ended.ending is Ending.STOPPED and ended.stopped_for not in OURS and attempt.stopped_for:
-            return self._tried(agent, Verdict(Failure.CANCELLED, ended.stopped_for), attempt, launch)
+        if ended.stopped_for == "lost" or (ended.ending is Ending.LOST and not on.leash.authorised()):
+            raise LostError(on.leash.run_id, ended.why or "the claim is not ours any more")
+        reading, session = attempt.reading, attempt.reading.session_id or launch.session_id
+        if ended.ending is Ending.STOPPED and ended.stopped_for == attempt.stopped_for not in OURS:
+            return tried(on.agent, Verdict(Failure.CANCELLED, ended.stopped_for), session)
         if ended.ending is Ending.NOT_FOUND:
-            return self._tried(agent, Verdict(Failure.AGENT_MISSING, f"{ended.why}; {missing(spec, agent)}"))
-        if launch.resuming and refused_session(spec, attempt.reading):
+            return tried(on.agent, Verdict(Failure.AGENT_MISSING, f"{ended.why}; {missing(on.spec, on.agent)}"))
+        if launch.resuming and refused_session(on.spec, reading):
             return None
         if ended.stopped_for == FINISHED:
             ended = Exit(Ending.EXITED, code=None)
-        verdict = judge(attempt.reading, ended, agent, self._clock.now())
+        verdict = judge(reading, ended, on.agent, self._clock.now())
         if verdict is not None:
-            return self._tried(agent, verdict, attempt, launch)
-        return self._turned(spec, agent, attempt, launch, ended)
-
-    def _run(self, spec: Spec, agent: Agent, launch: Launch, place: Workspace, leash: Leash, attempt: Attempt) -> Exit:
-        argv = self._sandbox.wrap(launch.argv, place.tree, launch.writable)
-        command = Command(
-            argv=tuple(argv),
-            cwd=place.tree,
-            env=launch.env,
-            stdin=launch.stdin,
-            lock=place.lock,
-            marker=Marker(leash.run_id, leash.token),
-            wall_s=float(agent.wall_s),
-            idle_s=attempt.longest_idle_s,
-            kill_grace_s=spec.watchdog.kill_grace_s,
-        )
-        return run(command, authorised=leash.authorised, on_output=attempt.output, stopping=attempt.stopping)
-
-    def _check_claim(self, ended: Exit, leash: Leash) -> None:
-        if ended.stopped_for == "lost" or (ended.ending is Ending.LOST and not leash.authorised()):
-            raise LostError(leash.run_id, ended.why or "the claim is not ours any more")
-
-    def _turned(self, spec: Spec, agent: Agent, attempt: Attempt, launch: Launch, ended: Exit) -> Turned:
-        reading = attempt.reading
+            return tried(on.agent, replace(verdict, detail=on.said(verdict.detail)), session)
         return Turned(
-            session_id=reading.session_id or launch.session_id,
-            model=reading.model or agent.model,
-            message=printable(self._redactor.text(reading.message)),
+            session_id=session,
+            model=reading.model or on.agent.model,
+            message=on.said(reading.message),
             usage=reading.usage,
             exit_code=ended.code,
-            cli_version=reading.version or self._health.version(spec, agent),
+            cli_version=reading.version or self._health.version(on.spec, on.agent),
         )
 
-    def _tried(
-        self, agent: Agent, verdict: Verdict, attempt: Attempt | None = None, launch: Launch | None = None
-    ) -> Tried:
-        session = (attempt.reading.session_id if attempt else "") or (launch.session_id if launch else "")
-        return Tried(
-            failure=verdict.failure,
-            detail=printable(self._redactor.text(verdict.detail)),
-            resets_at=verdict.resets_at,
-            agent=agent.name,
-            account=agent.billed_to,
-            session_id=session,
+    def _run(self, on: _Turn, launch: Launch, attempt: Attempt) -> Exit:
+        argv = self._sandbox.wrap(launch.argv, on.place.tree, launch.writable)
+        command = Command(
+            argv=tuple(argv),
+            cwd=on.place.tree,
+            env=launch.env,
+            stdin=launch.stdin,
+            lock=on.place.lock,
+            marker=Marker(on.leash.run_id, on.leash.token),
+            wall_s=float(on.agent.wall_s),
+            idle_s=attempt.longest_idle_s,
+            kill_grace_s=on.spec.watchdog.kill_grace_s,
         )
+        return run(command, authorised=on.leash.authorised, on_output=attempt.output, stopping=attempt.stopping)
 
     def _unknown(self, agent: Agent) -> str:
         return f"the catalogue has no entry {agent.cli!r}; known: {', '.join(sorted(self._catalog))}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What stays the same during one turn."""
+
+    spec: Spec
+    agent: Agent
+    brief: Brief
+    place: Workspace
+    leash: Leash
+    hide: Redactor
+
+    def said(self, text: str) -> str:
+        """Return words of the agent as they may be kept."""
+        return printable(self.hide.text(text))
+
+
+def tried(agent: Agent, verdict: Verdict, session: str = "") -> Tried:
+    """Return the attempt's row: what stopped the agent, whose account it is, and the session to resume later."""
+    return Tried(
+        failure=verdict.failure,
+        detail=verdict.detail,
+        resets_at=verdict.resets_at,
+        agent=agent.name,
+        account=agent.billed_to,
+        session_id=session,
+    )

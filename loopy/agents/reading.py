@@ -46,6 +46,7 @@ class Reading:
         self.failed: bool | None = None
         self.worked = self.spoke = self.stop = False
         self.verdict: Verdict | None = None
+        self.stated_reset: datetime | None = None  # beside an error, in a field of its own
         self.open_tools: set[str] = set()
         self.said: deque[str] = deque(maxlen=TAIL_LINES)  # on the error channel of the stream
         self.tails: dict[Channel, deque[str]] = {
@@ -160,7 +161,7 @@ class Reading:
 
     def _limit(self, got: Mapping[str, Any]) -> Iterator[Emitted]:
         now, text = self._now(), text_of(got.get("text"), 500)
-        when = _stated_reset(got, now) or reset_at(text, now)
+        when = stated_reset(got, now) or reset_at(text, now)
         facts: dict[str, str | int | bool | None] = {"resets_at": when.isoformat() if when else None}
         name = text_of(got.get("class"))
         if name:
@@ -173,21 +174,25 @@ class Reading:
         yield StreamEvent("agent.limit", text, facts), None
 
     def _error(self, got: Mapping[str, Any]) -> Iterator[Emitted]:
-        text = _blame(got)
-        self.said.append(text)
+        text = self._blamed(got)
         yield StreamEvent("agent.error", text), None
 
     def _result(self, got: Mapping[str, Any]) -> Iterator[Emitted]:
         self.failed = got.get("failed") is True
         text = text_of(got.get("text"), MESSAGE_CHARS)
         if self.failed:
-            text = _blame(got)
-            self.said.append(text)
+            text = self._blamed(got)
         else:
             self.verdict, self.stop = None, False
             self.message = text or self.message
         self.open_tools.clear()
         yield StreamEvent("agent.result", text, {"failed": self.failed}), None
+
+    def _blamed(self, got: Mapping[str, Any]) -> str:
+        text = _blame(got)
+        self.said.append(text)
+        self.stated_reset = stated_reset(got, self._now()) or self.stated_reset
+        return text
 
     def _plain(self, got: Mapping[str, Any]) -> Iterator[Emitted]:
         yield StreamEvent("agent.output", text_of(got.get("text"))), "\n"
@@ -226,7 +231,7 @@ def _elements(row: EventRule, line: Mapping[str, Any]) -> Sequence[Any]:
     return [node for node in found if holds(row.where, node)] if isinstance(found, list) else ()
 
 
-def _stated_reset(got: Mapping[str, Any], now: datetime) -> datetime | None:
+def stated_reset(got: Mapping[str, Any], now: datetime) -> datetime | None:
     """Return the reset time that the fields state: a point in time, or a distance."""
     at = got.get("resets_at")
     try:

@@ -40,8 +40,9 @@ class Redactor:
     """Hides a fixed set of secrets in bytes and texts; immutable, so it is shared by all runs."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = frozenset(secrets)
         forms: set[bytes] = set()
-        for secret in secrets:
+        for secret in self._secrets:
             raw = secret.strip().encode("utf-8", "surrogateescape")
             if len(raw) >= SHORTEST:
                 forms |= {form for form in spellings(raw) if len(form) >= SHORTEST}
@@ -54,6 +55,11 @@ class Redactor:
                 self._grams.setdefault(form[at : at + GRAM], []).append((form, at))
         self._known = frozenset(self._grams)
         self.longest = max(map(len, forms), default=0)
+
+    def also(self, secrets: Iterable[str]) -> Redactor:
+        """Return a redactor that hides these too."""
+        more = self._secrets | frozenset(secrets)
+        return self if more == self._secrets else Redactor(more)
 
     def raw(self, raw: bytes) -> bytes:
         """Return the bytes with every secret hidden; bytes without one come back as the same object."""

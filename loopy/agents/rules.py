@@ -80,6 +80,7 @@ class Emit(StrEnum):
     OUTPUT = "output"
 
 
+RESETS = frozenset({"resets_at", "resets_in_s", "resets_in_ms"})
 FIELDS: dict[Emit, frozenset[str]] = {
     Emit.SESSION: frozenset({"id", "model", "version"}),
     Emit.MESSAGE: frozenset({"text", "delta"}),
@@ -87,9 +88,9 @@ FIELDS: dict[Emit, frozenset[str]] = {
     Emit.TOOL: frozenset({"id", "name", "text", "phase"}),  # phase: start, end or "" (unknown)
     Emit.FILE: frozenset({"path", "kind"}),
     Emit.USAGE: frozenset({"input_tokens", "output_tokens", "cost_usd", "cost_micros", "add"}),
-    Emit.LIMIT: frozenset({"class", "text", "resets_at", "resets_in_s", "resets_in_ms", "stop_over_s"}),
-    Emit.ERROR: frozenset({"text", "code", "status"}),
-    Emit.RESULT: frozenset({"text", "failed", "code", "status"}),
+    Emit.LIMIT: frozenset({"class", "text", "stop_over_s"}) | RESETS,
+    Emit.ERROR: frozenset({"text", "code", "status"}) | RESETS,
+    Emit.RESULT: frozenset({"text", "failed", "code", "status"}) | RESETS,
     Emit.OUTPUT: frozenset({"text"}),
 }
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import socket
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import loopy
 from loopy.agents.catalogue import load_catalog
 from loopy.agents.environment import Operator as AgentOperator
 from loopy.agents.print_driver import PrintDriver
+from loopy.agents.redact import Redactor
 from loopy.bootstrap.services import Services
 from loopy.bootstrap.wiring import FileArchive, KernelAlive, KernelGuards, ReceiptPusher, ShipTargets
 from loopy.checks.environment import check_environment
@@ -16,6 +20,7 @@ from loopy.checks.runner import CommandChecker
 from loopy.domain.repository import parse
 from loopy.engine.admission import Admission
 from loopy.engine.desk import Desk
+from loopy.ports import Sandbox
 from loopy.receipts.keys import load_or_make
 from loopy.receipts.notary import Notary
 from loopy.sandbox.choose import choose_sandbox
@@ -23,17 +28,17 @@ from loopy.ship.git_remote import GitRemote
 from loopy.steps.plan import HeuristicPlanner
 from loopy.workspace.clones import Clones
 
+SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
+SECRET_CHARACTERS = 12
 REMOTE_SETTLE_S = 65.0  # a push may take 60 s; a forge lists it a moment later
 
 
 def desk(made: Services, worker: str) -> Desk:
     """Return a worker's desk: every port with its adapter."""
     settings, mirrors = made.settings, made.repositories
-    backend = settings.sandbox.backend
-    sandbox = choose_sandbox("none" if backend == "auto" else backend)
-    operator_home = Path(made.env["HOME"]) if made.env.get("HOME") else None
-    clones = Clones(mirrors)
-    remote = GitRemote(operator=mirrors.operator)
+    sandbox = choose_sandbox("none" if settings.sandbox.backend == "auto" else settings.sandbox.backend)
+    redactor = Redactor(known_secrets(made.env))
+    clones, remote = Clones(mirrors), GitRemote(operator=mirrors.operator)
     notary = Notary(load_or_make(settings.keys, made.install_id), made.install_id)
     archive = FileArchive(mirrors.folders, notary.public_line)
     targets = ShipTargets(settings, made.policies)
@@ -44,16 +49,9 @@ def desk(made: Services, worker: str) -> Desk:
         admission=Admission(settings.limits, made.fleet),
         repositories=mirrors,
         workspaces=clones,
-        driver=PrintDriver(
-            load_catalog(settings.agents_dir), AgentOperator(made.env, operator_home), sandbox, made.clock
-        ),
-        checker=CommandChecker(
-            sandbox,
-            check_environment(made.env, settings.checks.pass_env),
-            made.clock,
-            setup_timeout_s=settings.checks.setup_timeout_s,
-        ),
-        planner=HeuristicPlanner(mirrors, settings.for_repo),
+        driver=_driver(made, sandbox, redactor),
+        checker=_checker(made, sandbox, redactor),
+        planner=HeuristicPlanner(mirrors, settings.for_repo, _has(made.env)),
         policies=made.policies,
         fleet=made.fleet,
         sandbox=sandbox,
@@ -70,3 +68,24 @@ def desk(made: Services, worker: str) -> Desk:
         host=socket.gethostname(),
         settle_s=lambda target: 0.0 if parse(target).local else REMOTE_SETTLE_S,
     )
+
+
+def _driver(made: Services, sandbox: Sandbox, redactor: Redactor) -> PrintDriver:
+    home = Path(made.env["HOME"]) if made.env.get("HOME") else None
+    catalog = load_catalog(made.settings.agents_dir)
+    return PrintDriver(catalog, AgentOperator(made.env, home), sandbox, made.clock, redactor)
+
+
+def _checker(made: Services, sandbox: Sandbox, redactor: Redactor) -> CommandChecker:
+    checks = made.settings.checks
+    env = check_environment(made.env, checks.pass_env)
+    return CommandChecker(sandbox, env, made.clock, redactor.text, checks.setup_timeout_s)
+
+
+def _has(env: Mapping[str, str]) -> Callable[[str], bool]:
+    return lambda program: shutil.which(program, path=env.get("PATH")) is not None
+
+
+def known_secrets(env: Mapping[str, str]) -> list[str]:
+    """Return the values of the variables that are named like secrets: what is never stored, logged or streamed."""
+    return [v for k, v in env.items() if len(v) >= SECRET_CHARACTERS and SECRET.search(k)]

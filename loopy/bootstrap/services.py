@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +80,7 @@ class Services:
 
     settings: Settings
     env: Mapping[str, str]
-    clock: SystemClock = SystemClock()
+    clock: SystemClock = field(default_factory=SystemClock)
 
     @cached_property
     def graph(self) -> SqlGraph:

@@ -18,7 +18,7 @@ def matches(patterns: tuple[str, ...], path: str) -> bool:
     """
     written, folded = _compiled(patterns)
     names = ((written, path), (folded, fold(path)))
-    return any(spec.match_file(form) for spec, name in names for form in (name,))
+    return any(spec.match_file(form) for spec, name in names for form in (name, f"{name}/x"))
 
 
 def first_match(patterns: Sequence[str], path: str) -> str:

@@ -72,12 +72,8 @@ def decide(run: Run, result: StepResult, facts: Facts) -> Next:  # noqa: C901  #
             return _onward(run, result.size)
         case Routed():
             return _routed(result, facts)
-        case Coded() if result.decision.verdict is Verb.DENY:
-            why = "; ".join(f"{f.rule}: {f.path or f.why}" for f in result.decision.findings if f.verb is Verb.DENY)
-            return finish(Verdict.REFUSED, Failure.POLICY_REFUSED, why)
         case Coded():
-            change = result.change
-            return _onward(run, f"{len(change.entries)} files changed", tree=change.tree, digest=change.digest)
+            return _coded(run, result)
         case Unchanged():
             return _next_turn(run, Failure.NO_CHANGE, facts, "the agent changed nothing")
         case CheckReport() if not result.results:
@@ -94,8 +90,7 @@ def decide(run: Run, result: StepResult, facts: Facts) -> Next:  # noqa: C901  #
         case Shipped():
             return Next("end", text=result.ref, changes={"head": result.head}, verdict=run.verdict, reason=run.reason)
         case NotShipped():
-            cancelled = result.failure is Failure.CANCELLED
-            verdict = Verdict.ABORTED if cancelled else Verdict.FAILED
+            verdict = Verdict.ABORTED if result.failure is Failure.CANCELLED else Verdict.FAILED
             return Next("end", text=result.detail, verdict=verdict, reason=result.failure)
         case Rebased():
             return _rebased(run, result, facts)
@@ -107,6 +102,14 @@ def _onward(run: Run, text: str, **changes: Any) -> Next:
     step = following(run.segment, run.step)
     assert step is not None
     return Next("onward", run.segment, step, text, changes)
+
+
+def _coded(run: Run, result: Coded) -> Next:
+    if result.decision.verdict is Verb.DENY:
+        why = "; ".join(f"{f.rule}: {f.path or f.why}" for f in result.decision.findings if f.verb is Verb.DENY)
+        return finish(Verdict.REFUSED, Failure.POLICY_REFUSED, why)
+    change = result.change
+    return _onward(run, f"{len(change.entries)} files changed", tree=change.tree, digest=change.digest)
 
 
 def _routed(result: Routed, facts: Facts) -> Next:

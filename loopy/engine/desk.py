@@ -101,3 +101,4 @@ class Desk:
     worker: str
     host: str
     settle_s: Callable[[str], float]  # target → how long a sent call may still land and be listed (rule 15)
+    pause_s: float = 0.5  # between two looks at a target

@@ -15,7 +15,6 @@ from loopy.ports import Leash, Workspace
 
 CALL_S = 60.0  # a push may take this long; its guard ends it long before another could own the run
 LOOKS = 3  # how often an unreachable target is asked before a person is
-PAUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +43,12 @@ def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shi
     if isinstance(intent, Pushed):
         return intent
     effect, fresh = intent
-    since, looks = desk.clock.awake(), 0
+    since = desk.clock.awake()
     while True:
-        if reason := leash.stopping():
-            if reason == "lost":
-                raise LostError(claim.run.id, "stopped in a push")
-            if reason == "draining":
-                return Pushed("draining", effect)
-        if not fresh:  # our own fresh intent cannot have been sent by anybody
-            seen = desk.remote.look(effect, place, leash)
-            looks = looks + 1 if seen is None else 0
-            if seen == effect.commit:
-                return Pushed("done", _settle(desk, claim, effect, EffectState.DONE))
-            if looks >= LOOKS:
-                return Pushed("unknown", effect, "the target cannot be asked")
-            if seen is None or desk.clock.awake() - since < desk.settle_s(effect.target):
-                threading.Event().wait(PAUSE_S)
-                continue
+        if not fresh and (ended := _look(desk, claim, leash, place, effect, since)):
+            return ended  # our own fresh intent cannot have been sent by anybody
+        if stopped := _stopped(leash, effect):
+            return stopped
         crashpoint("ship.before_push")
         try:
             words = desk.remote.push(effect, place, leash, CALL_S)
@@ -70,6 +58,34 @@ def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shi
         if words:
             return Pushed("refused", _settle(desk, claim, effect, EffectState.REFUSED, words), words)
         fresh, since = False, desk.clock.awake()
+
+
+def _look(desk: Desk, claim: Claim, leash: Leash, place: Workspace, effect: Effect, since: float) -> Pushed | None:
+    """Ask the target until the commit is there, or its absence can be believed (None), or nobody answers.
+
+    Present is believed at once; absent only once a sent call must have landed and be listed, counted awake.
+    """
+    looks = 0
+    while looks < LOOKS:
+        if stopped := _stopped(leash, effect):
+            return stopped
+        seen = desk.remote.look(effect, place, leash)
+        if seen == effect.commit:
+            return Pushed("done", _settle(desk, claim, effect, EffectState.DONE))
+        if seen is None:
+            looks += 1
+        elif desk.clock.awake() - since >= desk.settle_s(effect.target):
+            return None
+        threading.Event().wait(desk.pause_s)
+    return Pushed("unknown", effect, "the target cannot be asked")
+
+
+def _stopped(leash: Leash, effect: Effect) -> Pushed | None:
+    """A cancel does not stop what is intended already; a lost claim and a draining worker do."""
+    reason = leash.stopping()
+    if reason == "lost":
+        raise LostError(effect.run, "stopped in a push")
+    return Pushed("draining", effect) if reason == "draining" else None
 
 
 def _intend(desk: Desk, claim: Claim, shipment: Shipment) -> tuple[Effect, bool] | Pushed:

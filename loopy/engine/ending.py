@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from typing import Any
 
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.effect import EffectState
@@ -21,22 +22,13 @@ def end(desk: Desk, tx: Tx, run: Run, move: Next, policy_sha256: str) -> Run:
     """Sign and insert the receipt, end the run, close its ticket."""
     verdict = _verdict(tx, run, move)
     reason = "" if verdict is Verdict.PASSED else str(move.reason or run.reason or move.text or "nothing shipped")
-    changes = {"head": str(move.changes.get("head", "")), "bare": run.bare or bool(move.changes.get("bare"))}
-    ended = tx.runs.move(
-        run,
-        "run.ended",
-        move.text,
-        {"verdict": verdict, "reason": reason},
-        state=RunState.ENDED,
-        verdict=verdict,
-        reason=reason,
-        owner=None,
-        token=run.token + 1,
-        wait=None,
-        wake_at=None,
-        ended_at=tx.now,
-        **changes,
-    )
+    changes: dict[str, Any] = {
+        "head": str(move.changes.get("head", "")),
+        "bare": run.bare or bool(move.changes.get("bare")),
+    }
+    changes |= {"state": RunState.ENDED, "verdict": verdict, "reason": reason, "ended_at": tx.now}
+    changes |= {"owner": None, "token": run.token + 1, "wait": None, "wake_at": None}
+    ended = tx.runs.move(run, "run.ended", move.text, {"verdict": verdict, "reason": reason}, **changes)
     seq, previous = tx.receipts.head()
     crashpoint("end.after_head")
     pack = gather(tx, ended, desk.fleet, desk.sandbox, policy_sha256)

@@ -262,13 +262,10 @@ class Fleetbook(Protocol):
 
 
 class Tx(Protocol):
-    """One writing transaction."""
+    """One transaction, at the time `now`."""
 
     @property
-    def now(self) -> datetime:
-        """The time of this transaction."""
-        ...
-
+    def now(self) -> datetime: ...  # noqa: D102
     @property
     def runs(self) -> Runs: ...  # noqa: D102
     @property

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from loopy.domain.agent import Tried
 from loopy.domain.effect import EffectState
 from loopy.domain.failures import Failure
-from loopy.domain.agent import Tried
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait, remaining
 from loopy.engine.graph import Tx

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.errors import LoopyError, LostError
 from loopy.domain.run import Run
-from loopy.domain.states import RunState, Segment, Step, Wait, remaining
+from loopy.domain.states import RunState, Segment, Wait
 from loopy.engine import moves
 from loopy.engine.bell import ring_all
 from loopy.engine.dependencies import look_again

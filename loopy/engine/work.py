@@ -70,7 +70,8 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     text = coding.prompt(at.ticket, at.plan, claim.run.turn, _feedback(desk, at, place, claim.token))
     brief = Brief(text, claim.run.turn, at.session(agent.name))
-    result = coding.code(agent, brief, place, facts, policy, at.tree_before, desk.driver, desk.workspaces, leash)
+    by = coding.Ruling(policy, facts, at.tree_before)
+    result = coding.code(agent, brief, place, by, desk.driver, desk.workspaces, leash)
     settle(desk, claim, result)
     return result
 

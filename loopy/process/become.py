@@ -45,7 +45,7 @@ def become(spec: dict[str, Any], report: int, guard: int) -> None:
         stage = "exec"
         execute(spec["argv"], spec["env"])
     except (OSError, ValueError) as error:
-        os.write(report, f"{stage} {getattr(error, 'errno', 0) or 0}".encode())
+        os.write(report, f"{stage} {getattr(error, 'errno', None) or errno.EINVAL}".encode())
     finally:
         os._exit(127)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from loopy.domain.errors import ProcessError
+
 
 @dataclass(frozen=True, slots=True)
 class Marker:
@@ -33,8 +35,8 @@ class Limits:
 class Command:
     """One command for a guard. `env` is complete: nothing is inherited, only the marker's variables are added.
 
-    A bare program name is looked up in the absolute folders of `env["PATH"]`. Commands with the same `lock` run one
-    after the other; whoever waits for it longer than `lock_patience_s` has lost. `idle_s` counts from the last byte of
+    A bare program name is looked up in the absolute folders of `env["PATH"]`. Commands with the same `lock` (which
+    needs a marker) run one after the other; whoever waits for it longer than `lock_patience_s` has lost. `idle_s` counts from the last byte of
     output, `wall_s` from the start, both only while this host is awake. `silence_s` is how long the guard lives without
     a word from the worker.
     """
@@ -51,6 +53,12 @@ class Command:
     silence_s: float = 24.0
     lock_patience_s: float = 30.0
     limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if not self.argv or not self.argv[0]:
+            raise ProcessError("command", "names no program")
+        if self.lock is not None and self.marker is None:
+            raise ProcessError(self.argv[0], "takes a lock without a marker, so no newer claim could take it over")
 
 
 class Ending(StrEnum):

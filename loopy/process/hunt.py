@@ -138,26 +138,23 @@ def _send_verified(proc: Proc, signum: int) -> None:
 def slay(find: Callable[[], Iterable[Proc]], over: Callable[[], bool], avoid: Container[int] = ()) -> set[int]:
     """Kill what `find` finds until nothing is found and it is `over`; return the pids.
 
-    Each is stopped as soon as it is found, so that none forks while we look for the others: the chase after a process
-    that forks and exits without end is won this way. An empty find alone proves nothing, it may have been between two.
+    Each is killed the moment it is found: the chase after a process that forks and exits without end is won only so. An
+    empty find alone proves nothing, it may have come between two of those.
     """
     slain: set[int] = set()
     beyond: set[int] = set()  # set-uid programs of another user
     pause_s = 0.0005
     while True:
-        found = {proc.pid for proc in find() if proc.pid not in avoid and not _escapes(proc, signal.SIGSTOP, beyond)}
-        for proc in find() if found else ():
-            if proc.pid not in avoid:
-                send(proc, signal.SIGKILL)
-        slain |= found
+        found = [proc for proc in find() if proc.pid not in avoid and not _escapes(proc, beyond)]
+        slain.update([proc.pid for proc in found])
         if not found and (beyond or over()):
             return slain
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 0.1)
 
 
-def _escapes(proc: Proc, signum: int, beyond: set[int]) -> bool:
-    if not send(proc, signum):
+def _escapes(proc: Proc, beyond: set[int]) -> bool:
+    if not send(proc, signal.SIGKILL):
         beyond.add(proc.pid)
     return proc.pid in beyond
 

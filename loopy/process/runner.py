@@ -19,7 +19,7 @@ from loopy.process.command import Command, Ending, Exit
 from loopy.process.groups import kill_command, kill_guard, read_record
 from loopy.process.hunt import LINUX, Proc
 from loopy.process.outbox import Outbox
-from loopy.process.spawn import spawn, spec_of
+from loopy.process.spawn import spawn
 from loopy.process.table import look_up
 
 Stream = Literal["stdout", "stderr"]
@@ -85,8 +85,8 @@ class _Watch:
 
     def hold(self) -> Exit:
         """Loop until the guard is gone and all output is delivered."""
-        self.control.send(spec_of(self.command, self.guard))
         self.selector.register(self.guard.status, selectors.EVENT_READ, self._hear)
+        self.control.send(self.guard.spec)
         while not self.gone:
             self._round()
         self.guard.popen.wait()

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import loopy
 from loopy.domain.errors import ProcessError
@@ -27,11 +28,15 @@ _PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from loopy.process.gua
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A guard that was just started, and this side's ends of its pipes; `mark` is the variable only its command has."""
+    """A guard that was just started, what to tell it first (`spec`), and this side's ends of its pipes.
+
+    `mark` is the variable (NAME=VALUE) that only its command's processes have, b"" without a marker.
+    """
 
     popen: subprocess.Popen[bytes]
     start: int
     mark: bytes
+    spec: bytes
     control: FileIO
     status: FileIO
     stdin: FileIO
@@ -41,13 +46,14 @@ class Guarded:
 
 def spawn(command: Command, closing: ExitStack) -> Guarded:
     """Start the guard of `command`; `closing` closes this side's pipes, which ends the guard if it still lives."""
+    facts = _facts(command)
     with ExitStack() as passed:
-        control_r, control = _to_them(passed, closing)
-        stdin_r, stdin = _to_them(passed, closing)
-        status_w, status = _from_them(passed, closing)
-        stdout_w, stdout = _from_them(passed, closing)
-        stderr_w, stderr = _from_them(passed, closing)
         try:
+            control_r, control = _to_them(passed, closing)
+            stdin_r, stdin = _to_them(passed, closing)
+            status_w, status = _from_them(passed, closing)
+            stdout_w, stdout = _from_them(passed, closing)
+            stderr_w, stderr = _from_them(passed, closing)
             popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, str(control_r), str(status_w)],
                 stdin=stdin_r if command.stdin else subprocess.DEVNULL,
@@ -59,36 +65,34 @@ def spawn(command: Command, closing: ExitStack) -> Guarded:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ProcessError(
-                "guard", f"cannot be started: {error}", hint="see `ulimit -u` and free memory"
-            ) from error
-    mark = fresh_mark(command.lock) if command.marker else b""
-    return Guarded(popen, start_time(popen.pid) or 0, mark, control, status, stdin, stdout, stderr)
-
-
-def spec_of(command: Command, guarded: Guarded) -> bytes:
-    """Return what the guard reads first: a length of 8 bytes and the marshalled spec."""
-    env = {os.fsencode(name): os.fsencode(value) for name, value in command.env.items()}
-    record = b""
+            raise ProcessError("guard", f"cannot be started: {error}", hint="see `ulimit -n`, `ulimit -u`") from error
+    start = start_time(popen.pid) or 0
+    record: dict[str, str | int] = {"pid": popen.pid, "start": start}
     if command.marker is not None:
-        run, token = command.marker.run_id, command.marker.token
-        env |= variables(command.marker, guarded.mark)
-        record = json.dumps({"run": run, "token": token, "pid": guarded.popen.pid, "start": guarded.start}).encode()
-    spec = marshal.dumps(
-        {
-            "argv": [os.fsencode(word) for word in command.argv],
-            "cwd": os.fsencode(command.cwd),
-            "env": env,
-            "lock": os.fsencode(command.lock) if command.lock else b"",
-            "record": record,
-            "mark": guarded.mark,
-            "wall_s": float(command.wall_s),
-            "silence_s": float(command.silence_s),
-            "grace_s": float(command.kill_grace_s),
-            "limits": _rlimits(command.limits),
-        }
-    )
-    return len(spec).to_bytes(8, "big") + spec
+        record |= {"run": command.marker.run_id, "token": command.marker.token}
+    spec = marshal.dumps(facts | {"record": json.dumps(record).encode()})
+    told = len(spec).to_bytes(8, "big") + spec
+    return Guarded(popen, start, facts["mark"], told, control, status, stdin, stdout, stderr)
+
+
+def _facts(command: Command) -> dict[str, Any]:
+    """Return the command as the guard wants it: bytes and numbers only."""
+    env = {os.fsencode(name): os.fsencode(value) for name, value in command.env.items()}
+    mark = b""
+    if command.marker is not None:
+        mark = fresh_mark(command.lock)
+        env |= variables(command.marker, mark)
+    return {
+        "argv": [os.fsencode(word) for word in command.argv],
+        "cwd": os.fsencode(command.cwd),
+        "env": env,
+        "lock": os.fsencode(command.lock) if command.lock else b"",
+        "mark": mark,
+        "wall_s": float(command.wall_s),
+        "silence_s": float(command.silence_s),
+        "grace_s": float(command.kill_grace_s),
+        "limits": _rlimits(command.limits),
+    }
 
 
 def _rlimits(limits: Limits) -> list[tuple[int, int, int]]:

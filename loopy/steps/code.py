@@ -26,28 +26,26 @@ class Feedback:
     diff: str = ""  # what is done so far, for a handoff
 
 
-def code(
-    agent: Agent,
-    brief: Brief,
-    place: Workspace,
-    facts: Facts,
-    policy: Policy,
-    before: str,
-    driver: Driver,
-    workspaces: Workspaces,
-    leash: Leash,
-) -> Coded | Unchanged | Tried:
-    """Drive one turn, snapshot the work tree, and judge that very tree by the policy.
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the turn's change is judged by: the policy, what is known besides the change, and the tree before it."""
 
-    `before` is the tree of the turn before: leaving it as it was is no change, whatever the agent says.
-    """
+    policy: Policy
+    facts: Facts
+    before: str = ""  # leaving this tree as it was is no change, whatever the agent says
+
+
+def code(
+    agent: Agent, brief: Brief, place: Workspace, by: Ruling, driver: Driver, workspaces: Workspaces, leash: Leash
+) -> Coded | Unchanged | Tried:
+    """Drive one turn, snapshot the work tree, and judge that very tree by the policy."""
     turned = driver.turn(agent, brief, place, leash)
     if isinstance(turned, Tried):
         return turned
     change = workspaces.snapshot(place, leash.token)
-    if change.empty or change.tree == before:
+    if change.empty or change.tree == by.before:
         return Unchanged(agent=agent.name, turned=turned)
-    decision = evaluate(policy, facts.model_copy(update={"change": change}))
+    decision = evaluate(by.policy, by.facts.model_copy(update={"change": change}))
     return Coded(agent=agent.name, turned=turned, change=change, decision=decision)
 
 

@@ -10,7 +10,7 @@ from loopy.domain.states import Verdict
 
 def subject(raw_diff: str, plan_sha256: str, policy_sha256: str) -> str:
     """Return what an approval binds to: one digest over the raw diff, the plan and the policy (rule 14)."""
-    return hashlib.sha256("\n".join(("loopy-approval-v1", raw_diff, plan_sha256, policy_sha256)).encode()).hexdigest()
+    return hashlib.sha256(f"loopy-approval-v1\n{raw_diff}\n{plan_sha256}\n{policy_sha256}".encode()).hexdigest()
 
 
 def as_json(pack: EvidencePack) -> bytes:
@@ -22,8 +22,7 @@ def as_markdown(pack: EvidencePack) -> str:
     """Return the pack as a page in Markdown; agents' words are quoted as such."""
     parts = [
         f"# {pack.ticket}: {_line(pack.title)}",
-        f"**{pack.verdict}**{f' ({pack.reason})' if pack.reason else ''} · run {pack.run} · {_line(pack.repo)}"
-        f" · source {pack.source} ({pack.source_trust})",
+        _verdict(pack),
         _sandbox(pack),
         _plan(pack),
         _route(pack),
@@ -43,6 +42,12 @@ def _line(text: str) -> str:
 
 def _section(title: str, lines: tuple[str, ...]) -> str:
     return f"## {title}\n\n" + "\n".join(f"- {_line(line)}" for line in lines) if lines else ""
+
+
+def _verdict(pack: EvidencePack) -> str:
+    why = f" ({pack.reason})" if pack.reason else ""
+    source = f"source {pack.source} ({pack.source_trust})"
+    return f"**{pack.verdict}**{why} · run {pack.run} · {_line(pack.repo)} · {source}"
 
 
 def _sandbox(pack: EvidencePack) -> str:

@@ -108,14 +108,36 @@ def test_claude_is_called_with_a_chosen_session_and_resumed_by_it(tmp_path: Path
 def test_codex_is_resumed_in_its_own_order_of_words(tmp_path: Path) -> None:
     tree = str(tmp_path / "tree")
     argv, _ = drive(tmp_path, "codex", Brief("p", 1), model="gpt-5-codex")
-    assert argv == ["exec", "--json", "-C", tree, "-s", "workspace-write", "-m", "gpt-5-codex", "-"]
+    assert argv == [
+        "exec",
+        "--json",
+        "--skip-git-repo-check",
+        "-C",
+        tree,
+        "-s",
+        "workspace-write",
+        "-m",
+        "gpt-5-codex",
+        "-",
+    ]
     argv, _ = drive(tmp_path, "codex", Brief("p", 2, session_id="t-1"))
-    assert argv == ["exec", "-C", tree, "-s", "workspace-write", "resume", "--json", "t-1", "-"]
+    assert argv == [
+        "exec",
+        "--skip-git-repo-check",
+        "-C",
+        tree,
+        "-s",
+        "workspace-write",
+        "resume",
+        "--json",
+        "t-1",
+        "-",
+    ]
 
 
 def test_an_agent_that_only_reviews_gets_no_right_to_write(tmp_path: Path) -> None:
     argv, _ = drive(tmp_path, "codex", Brief("p", 1), kind=AgentKind.REVIEW)
-    assert argv[4:6] == ["-s", "read-only"]
+    assert argv[5:7] == ["-s", "read-only"]
 
 
 def test_every_shipped_entry_is_called_without_a_placeholder_left(tmp_path: Path) -> None:

@@ -179,6 +179,14 @@ def test_a_secret_reaches_neither_transcript_nor_events_nor_result(tmp_path: Pat
     assert not any(secret[i : i + 12] in everything for i in range(len(secret) - 11))
 
 
+def test_the_key_that_an_agent_logs_in_with_is_hidden_without_being_named_a_secret(tmp_path: Path) -> None:
+    agent = command(tmp_path, "import os; print(os.environ['SOME_API_KEY'])")
+    agent = agent.model_copy(update={"env": {"SOME_API_KEY": "sk-0123456789abcdef"}})
+    leash = PaperLeash()
+    driver().turn(agent, BRIEF, place_in(tmp_path), leash)
+    assert leash.output() == "[redacted]"
+
+
 def test_a_workspace_that_is_gone_is_a_failure_of_the_workspace(tmp_path: Path) -> None:
     place = place_in(tmp_path)
     place.tree.rmdir()

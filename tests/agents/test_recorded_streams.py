@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -95,6 +95,12 @@ def test_claudes_reset_is_taken_from_the_event_and_not_from_the_result() -> None
     verdict = judge(reading, BAD, Agent(name="a", cli="claude"), NOW)
     assert verdict is not None
     assert verdict.resets_at == datetime.fromtimestamp(1795363200, UTC)
+
+
+def test_opencodes_reset_is_taken_from_the_providers_headers() -> None:
+    verdict = judge(read("opencode", streams.OPENCODE_LIMIT)[0], BAD, Agent(name="a", cli="opencode"), NOW)
+    assert verdict is not None
+    assert verdict.resets_at == NOW + timedelta(seconds=2)
 
 
 def test_codexs_reset_without_a_zone_is_utc() -> None:

@@ -329,6 +329,7 @@ class World:
             worker=worker,
             host="host",
             settle_s=lambda _target: self.settle_s,
+            pause_s=0.0,
         )
 
     def hire(self, name: str, queues: tuple[str, ...] = QUEUES) -> Performer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -75,6 +76,37 @@ def test_daemons_that_a_command_leaves_behind_end_with_it_and_are_counted() -> N
     assert not [pid for pid in ran.pids if lives(pid)]
 
 
+def test_the_lock_is_held_while_a_left_daemon_dies(tmp_path: Path) -> None:
+    code = """
+import fcntl, os, signal, sys
+def look(*_):
+    try: fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB); os.write(1, b"free\\n")
+    except BlockingIOError: os.write(1, b"held\\n")
+    os._exit(0)
+r, w = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, look)
+    os.write(w, b"x")
+    signal.pause()
+os.read(r, 1)
+"""
+    assert go(*python(code, str(tmp_path / "lock")), lock=tmp_path / "lock", marker=MARKER).stdout == b"held\n"
+
+
+def test_a_process_with_the_commands_mark_dies_wherever_it_was_started() -> None:
+    seen: list[subprocess.Popen[bytes]] = []
+
+    def elsewhere(ran: Ran) -> str | None:
+        if not seen and ran.stdout.endswith(b"\0"):
+            env = dict(pair.split(b"=", 1) for pair in ran.stdout.split(b"\0")[:-1])
+            seen.append(subprocess.Popen(["/bin/sleep", "60"], env=env))
+        return "enough" if seen else None
+
+    go("sh", "-c", "cat /proc/self/environ; sleep 60", marker=MARKER, stopping=elsewhere)
+    assert seen[0].wait(timeout=5) in (-signal.SIGTERM, -signal.SIGKILL)
+
+
 def test_children_that_are_about_to_end_are_no_leftovers() -> None:
     assert go("sh", "-c", "sleep 0.01 & exit 0").ended.leftovers == 0
 
@@ -85,7 +117,7 @@ def test_a_command_without_output_is_idle() -> None:
 
 
 def test_output_on_either_stream_is_a_sign_of_life() -> None:
-    script = "for i in 1 2 3 4 5 6; do echo $i >&2; sleep 0.1; done"
+    script = "for i in 1 2 3 4 5 6 7 8 9; do echo $i >&2; sleep 0.1; done"
     assert go("sh", "-c", script, idle_s=0.5).ended.ok
 
 
@@ -94,10 +126,10 @@ def test_our_own_slowness_is_not_the_commands_silence() -> None:
     seen: list[bytes] = []
 
     def slowly(_stream: str, chunk: bytes) -> None:
-        time.sleep(0.5)  # the thing under test is a slow consumer
+        time.sleep(0.7)  # the thing under test is a slow consumer
         seen.append(chunk)
 
-    assert run(command("sh", "-c", "echo 1; sleep 0.1; echo 2", idle_s=0.4), on_output=slowly).ok
+    assert run(command("sh", "-c", "echo 1; sleep 1; echo 2", idle_s=0.6), on_output=slowly).ok
     assert b"".join(seen) == b"1\n2\n"
 
 
@@ -172,11 +204,11 @@ def test_when_the_worker_is_killed_all_of_its_command_is_gone_in_three_seconds(t
 
 @pytest.mark.slow
 def test_a_silent_worker_loses_its_command_and_learns_it_when_it_wakes(tmp_path: Path) -> None:
-    process = worker(python(FAMILY, "washed"), lock=str(tmp_path / "lock"), token=3, silence_s=0.5)
+    process = worker(python(FAMILY, "washed"), lock=str(tmp_path / "lock"), token=3, silence_s=0.5, kill_grace_s=9.0)
     pids = read_pids(process, 4)
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        until(lambda: not any(map(lives, pids)))
+        until(lambda: not any(map(lives, pids)), within_s=5.0)
         until(lambda: free(tmp_path / "lock"))
     finally:
         os.kill(process.pid, signal.SIGCONT)
@@ -214,7 +246,7 @@ def test_a_guard_that_waits_for_the_lock_ends_with_its_worker(tmp_path: Path) ->
 def test_a_stop_while_the_lock_is_waited_for_starts_nothing(tmp_path: Path) -> None:
     fd = try_lock(tmp_path / "lock")
     assert fd is not None
-    ran = go("touch", "acted", cwd=tmp_path, lock=tmp_path / "lock", stopping=lambda _ran: "cancelled")
+    ran = go("touch", "acted", cwd=tmp_path, lock=tmp_path / "lock", marker=MARKER, stopping=lambda _ran: "cancelled")
     os.close(fd)
     assert (ran.ended.ending, ran.ended.stopped_for) == (Ending.STOPPED, "cancelled")
     assert not (tmp_path / "acted").exists()

@@ -62,6 +62,18 @@ def test_an_argument_list_that_is_too_long_is_an_error() -> None:
         go("true", "x" * 200_000)
 
 
+def test_a_command_that_makes_no_sense_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ProcessError, match="names no program"):
+        command()
+    with pytest.raises(ProcessError, match="takes a lock without a marker"):
+        command("true", lock=tmp_path / "lock")
+
+
+def test_an_argument_with_a_nul_byte_is_an_error() -> None:
+    with pytest.raises(ProcessError, match="Invalid argument"):
+        go("true", "a\0b")
+
+
 def test_the_output_is_complete_and_in_order() -> None:
     ran = go(*python("import os\nfor i in range(50000): os.write(1, b'%d\\n' % i)\nos.write(2, b'done')"))
     assert ran.stdout == b"".join(b"%d\n" % i for i in range(50000))
@@ -116,7 +128,11 @@ def test_the_guard_itself_has_an_empty_environment_and_stands_outside_the_work_t
 def test_the_command_inherits_no_descriptor_but_its_own_three(tmp_path: Path) -> None:
     with (tmp_path / "open").open("w") as kept:
         os.set_inheritable(kept.fileno(), True)
-        ran = go(*python("import os; print(sorted(os.listdir('/proc/self/fd')))"), lock=tmp_path / "lock")
+        ran = go(
+            *python("import os; print(sorted(os.listdir('/proc/self/fd')))"),
+            lock=tmp_path / "lock",
+            marker=Marker("LP-1.1", 1),
+        )
     assert ran.stdout == b"['0', '1', '2', '3']\n"  # 3 is the listing itself
 
 

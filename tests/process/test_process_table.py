@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from loopy.process.clock import AwakeClock
 from loopy.process.hunt import Proc, send
 from loopy.process.lock import try_lock
 from loopy.process.mark import fresh_mark, token_in
-from tests.process.procs import lives, python, until
+from tests.process.procs import python
 
 
 @pytest.fixture
@@ -58,10 +59,9 @@ def test_a_zombie_is_not_living_by_either(sleeper: subprocess.Popen[bytes]) -> N
 def test_a_signal_never_reaches_a_process_that_got_the_number_later(sleeper: subprocess.Popen[bytes]) -> None:
     proc = table.look_up(sleeper.pid)
     assert proc is not None
-    send(Proc(proc.pid, 0, 0, 0, proc.start - 1), signal.SIGKILL)
-    assert lives(sleeper.pid)
+    send(Proc(proc.pid, 0, 0, 0, proc.start - 1), signal.SIGTERM)
     send(proc, signal.SIGKILL)
-    until(lambda: not lives(sleeper.pid))
+    assert sleeper.wait() == -signal.SIGKILL
 
 
 def test_new_processes_come_first_in_the_next_scan(sleeper: subprocess.Popen[bytes]) -> None:
@@ -87,6 +87,20 @@ def test_a_lock_is_of_the_file_that_is_there_now(tmp_path: Path) -> None:
     os.close(first)
     assert try_lock(tmp_path / "lock") is None
     os.close(second)
+
+
+def test_a_lock_on_a_file_that_was_replaced_meanwhile_is_not_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def late(fd: int, how: int) -> None:
+        (tmp_path / "lock").unlink()
+        (tmp_path / "lock").touch()
+        flock(fd, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert try_lock(tmp_path / "lock") is None
 
 
 def test_a_mark_tells_run_home_and_token(tmp_path: Path) -> None:

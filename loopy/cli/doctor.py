@@ -1,0 +1,190 @@
+"""`loopy doctor`: looks at the house and says what to mend, and how."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from loopy.cli import options
+from loopy.cli.paper import echo, emit, ink, line, table
+from loopy.domain.errors import LoopyError
+
+if TYPE_CHECKING:
+    from loopy.bootstrap.services import Services
+
+LITTLE_DISK, LOW_DISK = 1 << 30, 5 << 30
+OLDEST_GIT = (2, 38)  # `git merge-tree --write-tree`, which a rebase needs
+FIXED_SQLITE = (3, 51, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing that was looked at: ok, warn or fail, and what to do when it is not ok."""
+
+    name: str
+    state: str
+    text: str
+    fix: str = ""
+
+
+MARKS = {"ok": ("✓", "good"), "warn": ("!", "need"), "fail": ("✗", "bad")}
+
+
+@click.command()
+@options.as_json
+@options.example("loopy doctor")
+def doctor(as_json: bool) -> int:
+    """Look at home, database, broker, git, workers, agents, sandbox, disk and key. Exit code 1 when one of them fails."""
+    signs = list(look())
+    failed = any(sign.state == "fail" for sign in signs)
+    if as_json:
+        emit({"ok": not failed, "signs": [asdict(sign) for sign in signs]})
+        return int(failed)
+    rows = [((MARKS[s.state][0], MARKS[s.state][1]), (s.name, "strong"), line(s.text)) for s in signs]
+    for row, sign in zip(table(rows), signs, strict=True):
+        echo(row)
+        if sign.fix:
+            echo(f"   {ink(f'→ {line(sign.fix)}', MARKS[sign.state][1] if sign.state != 'ok' else 'quiet')}")
+    return int(failed)
+
+
+def look() -> Iterator[Sign]:
+    """Yield every sign; one that cannot be read is a sign itself."""
+    from loopy.cli.home import open_home
+
+    try:
+        made = open_home()
+    except LoopyError as error:
+        yield Sign("home", "fail", f"{error.where}: {error.what}", error.hint)
+        yield from _git()
+        return
+    for part in PARTS:
+        try:
+            yield from part(made)
+        except (LoopyError, OSError) as error:
+            hint = error.hint if isinstance(error, LoopyError) else ""
+            yield Sign(part.__name__.strip("_"), "fail", str(error), hint)
+
+
+def _home(made: Services) -> Iterator[Sign]:
+    home = made.settings.home
+    yield Sign("home", "ok", f"{home} (from {made.settings.sources.get('home', 'default')}), mode {_mode(home)}")
+    if made.settings.file.exists():
+        yield Sign("settings", "ok", str(made.settings.file))
+    else:
+        yield Sign("settings", "ok", f"no {made.settings.file}: all defaults", "`loopy init` writes a first one")
+
+
+def _mode(path: os.PathLike[str]) -> str:
+    return f"{stat.S_IMODE(os.stat(path).st_mode):04o}"
+
+
+def _database(made: Services) -> Iterator[Sign]:
+    import sqlite3
+
+    from loopy.settings.model import shown
+    from loopy.store.board import tickets_in_all
+
+    with made.graph.read() as tx:
+        many = tickets_in_all(tx)
+    if made.graph.path is None:
+        yield Sign("work graph", "ok", f"{shown(made.settings.database_url)}, {many:,} tickets")
+        return
+    size = made.graph.path.stat().st_size
+    yield Sign("work graph", "ok", f"{made.graph.path}, {many:,} tickets, {size / (1 << 20):.1f} MiB")
+    text = f"SQLite {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info < FIXED_SQLITE:
+        text += ": its WAL-reset bug (fixed in 3.51.3) is avoided, one process at a time checkpoints"
+    yield Sign("SQLite", "ok", text)
+
+
+def _broker(made: Services) -> Iterator[Sign]:
+    from loopy.queue.probe import probe
+
+    for found in probe(made.broker_url):
+        state = {True: "ok", False: "fail", None: "warn"}[found.ok]
+        yield Sign(found.name, state, found.text, found.fix)
+
+
+def _git(_: object = None) -> Iterator[Sign]:
+    import re
+
+    from loopy.git.runner import Git
+
+    try:
+        said = Git().version()
+    except LoopyError as error:
+        yield Sign("git", "fail", error.what, "install git")
+        return
+    numbers = tuple(int(n) for n in re.findall(r"\d+", said)[:2])
+    old = numbers < OLDEST_GIT
+    fix = f"install git {'.'.join(map(str, OLDEST_GIT))} or later" if old else ""
+    yield Sign("git", "fail" if old else "ok", said, fix)
+
+
+def _workers(made: Services) -> Iterator[Sign]:
+    from loopy.cli.home import living_workers
+    from loopy.store.board import counts
+
+    alive = living_workers(made)
+    with made.graph.read() as tx:
+        waiting = {str(state): n for state, n in counts(tx).items() if n}
+    work = ", ".join(f"{n} {state}" for state, n in waiting.items()) or "no run is under way"
+    if alive:
+        yield Sign("workers", "ok", f"{', '.join(f'{w.host}:{w.pid}' for w in alive)}; {work}")
+    else:
+        yield Sign("workers", "warn" if waiting else "ok", f"none is up; {work}", "loopy up" if waiting else "")
+
+
+def _agents(made: Services) -> Iterator[Sign]:
+    from loopy.cli.agents import looked_at
+
+    found = looked_at(made)
+    for each in found:
+        if each["healthy"]:
+            cooling = f", cooling until {each['cooling_until']:%Y-%m-%d %H:%M} UTC" if each["cooling_until"] else ""
+            yield Sign(f"agent {each['name']}", "ok", f"{each['cli']} {each['version']}".strip() + cooling)
+        else:
+            yield Sign(f"agent {each['name']}", "warn", each["reason"], "nothing is routed to it until then")
+    if not found:
+        yield Sign("agents", "warn", "there are none yet", "loopy agent add claude --cli claude")
+
+
+def _sandbox(made: Services) -> Iterator[Sign]:
+    from loopy.cli.home import sandbox_grade
+
+    grade = sandbox_grade(made)
+    if grade == "none":
+        text = "no sandbox: agents and checks run with your rights; every receipt says so"
+        yield Sign("sandbox", "warn", text, "run Loopy as a user, or in a machine, that holds nothing you would miss")
+    else:
+        yield Sign("sandbox", "ok", grade)
+
+
+def _disk(made: Services) -> Iterator[Sign]:
+    free = shutil.disk_usage(made.settings.home).free
+    state = "fail" if free < LITTLE_DISK else "warn" if free < LOW_DISK else "ok"
+    fix = "" if state == "ok" else f"free some space below {made.settings.work}"
+    yield Sign("disk", state, f"{free / (1 << 30):.1f} GiB free", fix)
+
+
+def _key(made: Services) -> Iterator[Sign]:
+    from loopy.receipts.keys import KEY_NAME, load_or_make
+
+    path = made.settings.keys / KEY_NAME
+    if not path.exists():
+        yield Sign("signing key", "ok", f"{path} will be made at the first start of a worker")
+        return
+    key = load_or_make(made.settings.keys, made.install_id)
+    yield Sign("signing key", "ok", f"{key.fingerprint}, mode {_mode(path)}")
+
+
+PARTS: tuple[Callable[[Services], Iterator[Sign]], ...] = (
+    _home, _database, _broker, _git, _workers, _agents, _sandbox, _disk, _key,
+)  # fmt: skip
