@@ -24,6 +24,8 @@ ERRORS = (Channel.EVENT, Channel.STDERR)
 
 def judge(reading: Reading, ended: Exit, agent: Agent, now: datetime) -> Verdict | None:
     """Return what stopped the attempt, None when it ended by itself and its change is to be looked at."""
+    if reading.failed is False:
+        return None
     if reading.verdict is not None:
         return reading.verdict
     wrong = reading.failed is True or not ended.ok

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from pathspec import GitIgnoreSpec
 
-from loopy.domain.errors import ConfigError
 from loopy.domain.names import fold
 
 
@@ -26,17 +25,15 @@ def first_match(patterns: Sequence[str], path: str) -> str:
     return next((pattern for pattern in patterns if matches((pattern,), path)), "")
 
 
-def check_patterns(where: str, patterns: tuple[str, ...]) -> None:
-    """Raise ConfigError for a pattern that would never hit or that would take a path out again."""
+def checked(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the patterns; raises ValueError for one that would never hit, or that would take a path out again."""
     for pattern in patterns:
         if pattern.startswith("!"):
-            raise ConfigError(where, f"{pattern!r} negates", hint="deny always wins; write what is meant without `!`")
+            raise ValueError(f"{pattern!r} negates; deny always wins, so write what is meant without `!`")
         if not pattern.strip() or pattern.startswith("#") or pattern != pattern.strip():
-            raise ConfigError(where, f"{pattern!r} can never hit a path", hint="no blanks around it, no comment")
-        try:
-            _compiled((pattern,))
-        except ValueError as error:
-            raise ConfigError(where, f"{pattern!r} is not a git-ignore pattern: {error}") from error
+            raise ValueError(f"{pattern!r} can never hit a path; no blanks around it, no comment")
+        _compiled((pattern,))  # git's own complaints are ValueErrors, too
+    return patterns
 
 
 @lru_cache(maxsize=1024)

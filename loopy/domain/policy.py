@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from loopy.domain.patterns import checked, matches
 from loopy.domain.value import Value
 
 
@@ -26,20 +27,41 @@ class Examples(Value):
 
 
 class PathRule(Value):
-    """Git-ignore style patterns with one answer; negation is refused, deny always wins."""
+    """Git-ignore style patterns with one answer; deny always wins.
+
+    A rule that negates, that can never hit, or whose examples do not come out as they say cannot be made.
+    """
 
     deny: tuple[str, ...] = ()
     ask: tuple[str, ...] = ()
     why: str = ""
     examples: Examples = Examples()
 
+    @field_validator("deny", "ask")
+    @classmethod
+    def _can_hit(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return checked(patterns)
+
+    @model_validator(mode="after")
+    def _says_what_it_means(self) -> Self:
+        patterns = (*self.deny, *self.ask)
+        if not patterns:
+            raise ValueError("denies nothing and asks for nothing; give it `deny` or `ask`, or drop it")
+        for path in self.examples.hit:
+            if not matches(patterns, path):
+                raise ValueError(f"examples.hit: {path!r} is not hit; mend the pattern or the example")
+        for path in self.examples.miss:
+            if matches(patterns, path):
+                raise ValueError(f"examples.miss: {path!r} is hit; mend the pattern or the example")
+        return self
+
 
 class ChangeLimits(Value):
     """How large and how strange a change may be; crossing a number asks, the words say what else happens."""
 
-    files: int = 200
-    added_lines: int = 5000
-    file_bytes: int = 1_000_000
+    files: int = Field(default=200, ge=0)
+    added_lines: int = Field(default=5000, ge=0)
+    file_bytes: int = Field(default=1_000_000, ge=0)
     binary: Verb = Verb.ASK
     symlink: Verb = Verb.ASK
     submodule: Verb = Verb.DENY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from loopy.engine.order import QUEUES as STEPS
 from loopy.queue.brokers import HIGHEST_PRIORITY, Family, broker_priority, family_of, spoken, transport_options
 from loopy.queue.embedded.url import register
 
@@ -14,17 +15,7 @@ if TYPE_CHECKING:
 
 TASK_PREFIX = "loopy."
 QUEUES = ("loop", "code", "checks", "control", "integrations")
-STEP_QUEUES: Mapping[str, str] = {
-    "plan": "loop",
-    "size": "loop",
-    "route": "loop",
-    "evidence": "loop",
-    "code": "code",
-    "check": "checks",
-    "ship": "integrations",
-    "failover": "control",
-    "recover": "control",
-}
+STEP_QUEUES: Mapping[str, str] = {**{str(step): queue for step, queue in STEPS.items()}, "recover": "control"}
 
 SETTINGS: Mapping[str, Any] = {
     # JSON, nothing else

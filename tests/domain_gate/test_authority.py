@@ -16,17 +16,17 @@ from loopy.domain.policy import ChangeLimits, PathRule, Policy, Verb
 @pytest.mark.parametrize(
     ("data", "where", "words"),
     [
-        ({"paths": [{"deny": ["!infra/"]}]}, "policy.paths[0].deny", "negates"),
-        ({"paths": [{"deny": ["# infra"]}]}, "policy.paths[0].deny", "never hit"),
-        ({"paths": [{"deny": [""]}]}, "policy.paths[0].deny", "never hit"),
-        ({"paths": [{"ask": ["infra/ "]}]}, "policy.paths[0].ask", "never hit"),
-        ({"paths": [{"why": "dead"}]}, "policy.paths[0]", "denies nothing"),
-        ({"paths": [{"deny": ["infra/"], "examples": {"hit": ["src/a"]}}]}, "policy.paths[0].examples.hit", "not hit"),
-        ({"paths": [{"deny": ["*.tf"], "examples": {"miss": ["a.tf"]}}]}, "policy.paths[0].examples.miss", "is hit"),
+        ({"paths": [{"deny": ["!infra/"]}]}, "policy.paths.0.deny", "negates"),
+        ({"paths": [{"deny": ["# infra"]}]}, "policy.paths.0.deny", "never hit"),
+        ({"paths": [{"deny": [""]}]}, "policy.paths.0.deny", "never hit"),
+        ({"paths": [{"ask": ["infra/ "]}]}, "policy.paths.0.ask", "never hit"),
+        ({"paths": [{"why": "dead"}]}, "policy.paths.0", "denies nothing"),
+        ({"paths": [{"deny": ["infra/"], "examples": {"hit": ["src/a"]}}]}, "policy.paths.0", "not hit"),
+        ({"paths": [{"deny": ["*.tf"], "examples": {"miss": ["a.tf"]}}]}, "policy.paths.0", "is hit"),
         ({"pathes": []}, "policy.pathes", "not permitted"),
         ({"paths": [{"denny": ["x"]}]}, "policy.paths.0.denny", "not permitted"),
         ({"turns": 0}, "policy.turns", "greater"),
-        ({"limits": {"files": -1}}, "policy.limits", "below zero"),
+        ({"limits": {"files": -1}}, "policy.limits.files", "greater"),
         ({"sandbox": "some"}, "policy.sandbox", "Input should be"),
     ],
 )
@@ -110,3 +110,8 @@ def test_two_authorities_together_are_never_milder_than_either(
     for alone in (evaluate(higher, facts), evaluate(lower, facts)):
         assert ORDER.index(both.verdict) >= ORDER.index(alone.verdict)
         assert both.tier >= alone.tier
+
+
+def test_a_negating_rule_cannot_be_made_by_any_way() -> None:
+    with pytest.raises(ValueError, match="negates"):
+        PathRule(deny=("*.tf", "!main.tf"))
