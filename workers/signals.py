@@ -70,10 +70,17 @@ def _close(shell: Shell) -> None:
     state.should_stop = 0  # type: ignore[assignment]  # the exit code of Celery's warm shutdown
 
 
-def _leave(shell: Shell, number: int) -> None:
-    os.write(2, b"\nhanding back what runs\n")
-    runtime = shell.running()
+def hand_back(shell: Shell, exit_code: int = 0) -> None:
+    """Stop what runs, hand it back and end this process; with `exit_code` if something would not stop in time."""
+    runtime = shell.runtime
+    if runtime is None:
+        os._exit(exit_code)
     runtime.drain()
     idle = runtime.wait_idle()
     runtime.stop()
-    os._exit(0 if idle else 128 + number)
+    os._exit(0 if idle else exit_code)
+
+
+def _leave(shell: Shell, number: int) -> None:
+    os.write(2, b"\nhanding back what runs\n")
+    hand_back(shell, 128 + number)

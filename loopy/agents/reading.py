@@ -183,7 +183,7 @@ class Reading:
         if self.failed:
             text = self._blamed(got)
         else:
-            pass
+            self.verdict, self.stop = None, False
             self.message = text or self.message
         self.open_tools.clear()
         yield StreamEvent("agent.result", text, {"failed": self.failed}), None

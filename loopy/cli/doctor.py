@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -113,12 +116,10 @@ def _broker(made: Services) -> Iterator[Sign]:
 
 
 def _git(_: object = None) -> Iterator[Sign]:
-    import re
-
     from loopy.git.runner import Git
 
     try:
-        said = Git().version()
+        said = Git().run(["version"], Path(tempfile.gettempdir())).out.decode("utf-8", "replace").strip()
     except LoopyError as error:
         yield Sign("git", "fail", error.what, "install git")
         return

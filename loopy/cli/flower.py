@@ -44,4 +44,4 @@ def flower(port: int, writable: bool, as_json: bool) -> None:
     ]
     sys.stdout.flush()
     os.chdir(made.settings.home)
-    os.execve(sys.executable, argv, env)
+    os.execve(sys.executable, argv, env)  # noqa: S606  (a program of the same environment)

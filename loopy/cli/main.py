@@ -85,3 +85,7 @@ click.version_option(loopy.__version__, message="loopy %(version)s")(cli)
 def main() -> None:
     """Run the command line of this process."""
     cli.main(prog_name="loopy")
+
+
+if __name__ == "__main__":
+    main()

@@ -29,7 +29,7 @@ def up(beat: bool, concurrency: int | None, queues: str, as_json: bool) -> None:
     words += ["--queues", ",".join(chosen(queues))] if queues else []
     words += ["--json"] if as_json else []
     # -P: a folder called `workers` where the user stands must not be taken for ours
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "workers", *words])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "workers", *words])  # noqa: S606  (our own program)
 
 
 def chosen(queues: str) -> list[str]:

@@ -139,7 +139,7 @@ class Play:
     def _command(self, *words: str, short: bool = False) -> bool:
         """Show a command and what it prints, as a user would see it; `short` shows its last line only."""
         env = {**self.stage.env, "COLUMNS": "110"}
-        seen = probe([sys.executable, "-m", "loopy.cli.main", *words], env, 60, cwd=self.stage.repo)
+        seen = probe([sys.executable, "-m", "loopy", *words], env, 60, cwd=self.stage.repo)
         lines = (seen.stdout + seen.stderr).decode("utf-8", "replace").rstrip().splitlines()
         if not short:
             self.say("", "plain")

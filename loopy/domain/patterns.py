@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from loopy.domain.names import fold
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 
 def matches(patterns: tuple[str, ...], path: str) -> bool:
@@ -38,4 +40,6 @@ def checked(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _compiled(patterns: tuple[str, ...]) -> tuple[GitIgnoreSpec, GitIgnoreSpec]:
+    from pathspec import GitIgnoreSpec
+
     return GitIgnoreSpec.from_lines(patterns), GitIgnoreSpec.from_lines([fold(pattern) for pattern in patterns])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -101,4 +102,4 @@ class Desk:
     worker: str
     host: str
     settle_s: Callable[[str], float]  # target → how long a sent call may still land and be listed (rule 15)
-    pause_s: float = 0.5  # between two looks at a target
+    pause: Callable[[float], None] = time.sleep  # between two looks at a target

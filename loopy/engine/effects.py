@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from loopy.domain.crashpoints import crashpoint
@@ -76,7 +75,7 @@ def _look(desk: Desk, claim: Claim, leash: Leash, place: Workspace, effect: Effe
             looks += 1
         elif desk.clock.awake() - since >= desk.settle_s(effect.target):
             return None
-        threading.Event().wait(desk.pause_s)
+        desk.pause(PAUSE_S)
     return Pushed("unknown", effect, "the target cannot be asked")
 
 

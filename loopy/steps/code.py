@@ -9,7 +9,7 @@ from loopy.domain.check import CheckReport
 from loopy.domain.gate import Facts, evaluate
 from loopy.domain.outcome import Coded, Unchanged
 from loopy.domain.plan import Plan
-from loopy.domain.policy import Policy
+from loopy.domain.policy import Policy, Verb
 from loopy.domain.ticket import Ticket
 from loopy.ports import Brief, Driver, Leash, Workspace, Workspaces
 
@@ -43,9 +43,10 @@ def code(
     if isinstance(turned, Tried):
         return turned
     change = workspaces.snapshot(place, leash.token)
-    if change.empty or change.tree == by.before:
-        return Unchanged(agent=agent.name, turned=turned)
     decision = evaluate(by.policy, by.facts.model_copy(update={"change": change}))
+    refused = decision.verdict is Verb.DENY  # a pipe or a giant file is no change of the tree, and yet a finding
+    if (change.empty or change.tree == by.before) and not refused:
+        return Unchanged(agent=agent.name, turned=turned)
     return Coded(agent=agent.name, turned=turned, change=change, decision=decision)
 
 

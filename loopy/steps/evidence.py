@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from loopy.domain.evidence import EvidencePack, TurnRecord
-from loopy.domain.states import Verdict
 
 
 def subject(raw_diff: str, plan_sha256: str, policy_sha256: str) -> str:
@@ -60,9 +59,8 @@ def _plan(pack: EvidencePack) -> str:
     if pack.plan is None:
         return ""
     size = f" · size {pack.size.size} ({'; '.join(pack.size.reasons)})" if pack.size else ""
-    lines = [f"## Plan\n\n{_line(pack.plan.goal)}{size}"]
-    lines += [f"- [{'x' if pack.verdict is Verdict.PASSED else ' '}] {_line(a)}" for a in pack.plan.acceptance]
-    return "\n".join(lines[:1]) + ("\n\n" + "\n".join(lines[1:]) if len(lines) > 1 else "")
+    asked = "\n".join(f"- {_line(item)}" for item in pack.plan.acceptance)  # not ticked: only the checks were run
+    return f"## Plan\n\n{_line(pack.plan.goal)}{size}" + (f"\n\nAsked for:\n\n{asked}" if asked else "")
 
 
 def _route(pack: EvidencePack) -> str:

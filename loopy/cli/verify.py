@@ -1,0 +1,188 @@
+"""`loopy verify`: what can be said about a receipt, from nothing but what is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from loopy.cli import options
+from loopy.cli.home import is_run
+from loopy.cli.paper import echo, emit, ink, safe
+from loopy.domain.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from loopy.cli.rerun import Again
+    from loopy.receipts.bundle import Bundle
+    from loopy.receipts.findings import Verification
+    from loopy.receipts.signers import TrustedKey
+
+MARKS = {True: ("✓", "good"), False: ("✗", "bad"), None: ("?", "plain")}
+WORDS = {0: ("verified", "good"), 1: ("INVALID", "alarm"), 2: ("could not verify", "plain")}
+PUBLIC_KEY = "ship_ed25519.pub"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A receipt, and what the home adds for one of its own runs: the receipt before it, and its repository."""
+
+    receipt: Path | Bundle
+    previous: bytes | None = None
+    repo: Path | None = None
+
+
+@click.command()
+@click.argument("receipt", metavar="FILE|RUN")
+@click.option("--key", type=click.Path(path_type=Path), help="The signer's public key, a .pub file.")
+@click.option("--allowed-signers", type=click.Path(path_type=Path), help="Whom to trust, as ssh-keygen reads it.")
+@click.option("--revoked", type=click.Path(path_type=Path), help="Public lines of keys to trust no more.")
+@click.option("--repo", type=click.Path(path_type=Path), help="A clone to compare commit, tree, diff and base with.")
+@click.option("--rerun", is_flag=True, help="Run the receipt's checks again on a fresh checkout; shows them and asks.")
+@click.option("--yes", is_flag=True, help="With --rerun: do not ask.")
+@options.as_json
+@options.example(
+    "loopy verify LP-1.1",
+    "loopy verify receipt.dsse.json --allowed-signers signers --repo ~/src/app",
+    "loopy verify LP-1.1 --rerun",
+)
+def verify(
+    receipt: str,
+    key: Path | None,
+    allowed_signers: Path | None,
+    revoked: Path | None,
+    repo: Path | None,
+    rerun: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Check a receipt: signature, agreement with itself, and, where a clone is given, with the repository.
+
+    A FILE needs no database, no network and no home. A signer is trusted when its key is given, or when it is the key
+    of this very installation; otherwise the answer is "could not verify", for a key that comes along proves nothing.
+
+    Exit codes: 0 verified, 1 invalid, 2 could not verify.
+    """
+    from datetime import UTC, datetime
+
+    from loopy.cli.reader import Objects, demand
+    from loopy.receipts.verify import verify as verified
+
+    given = _given(receipt)
+    place = demand(repo, "--repo").git_dir if repo else given.repo
+    found = verified(
+        given.receipt,
+        signers=_signers(key, allowed_signers),
+        now=datetime.now(UTC),
+        repo=Objects(place) if place else None,
+        previous=given.previous,
+        revoked=_revoked(revoked),
+    )
+    if not as_json:
+        _tell(found)
+    again = _again(found, repo, yes, as_json) if rerun and found.statement and found.exit_code != 1 else None
+    code = max(found.exit_code, 1 if again and not again.same else 0)
+    if again and not again.same:
+        code = 1
+    if as_json:
+        emit(_facts(found, again, code))
+    else:
+        word, name = WORDS[code]
+        echo(ink(word, name) + (f"  {found.statement.predicate.run.id}" if found.statement and code == 0 else ""))
+    return code
+
+
+def _given(text: str) -> Given:
+    """Return the receipt that a path or a run's id names; a path that is there comes first."""
+    path = Path(text).expanduser()
+    if path.exists() or not is_run(text):
+        return Given(path)
+    from loopy.cli.home import open_home, run_named
+    from loopy.cli.reader import find
+    from loopy.domain.repository import parse
+    from loopy.receipts import bundle
+    from loopy.store.board import envelope_at
+
+    made = open_home()
+    with made.graph.read() as tx:
+        run = run_named(tx, text)
+        row = tx.receipts.of(run.id)
+        previous = envelope_at(tx, row.seq - 1) if row is not None and row.seq > 1 else None
+    if row is None:
+        raise NotFoundError(run.id, "has no receipt yet: it has not ended", hint=f"`loopy watch {run.id}`")
+    folder = made.run_folder(run.id)
+    written = (folder / bundle.ENVELOPE).exists()
+    local = find(Path(run.repo)) if parse(run.repo).local else None
+    receipt = folder if written else bundle.Bundle(row.envelope, row.statement, row.sshsig)
+    return Given(receipt, previous, local.git_dir if local else None)
+
+
+def _signers(key: Path | None, allowed: Path | None) -> Sequence[TrustedKey]:
+    """Return whom to trust: the keys that were given, else this installation's own, if there is one."""
+    from loopy.receipts.signers import parse_allowed_signers, trusted_key
+
+    trusted: list[TrustedKey] = []
+    if key is not None:
+        trusted.append(trusted_key(_text(key, "--key")))
+    if allowed is not None:
+        trusted.extend(parse_allowed_signers(_text(allowed, "--allowed-signers")))
+    if key is None and allowed is None and (own := _own_key()):
+        trusted.append(trusted_key(own, "this installation"))
+    return trusted
+
+
+def _own_key() -> str:
+    """Return the public line of this installation, "" when there is none; makes and opens nothing else."""
+    home = os.environ.get("LOOPY_HOME") or Path("~/.loopy").expanduser()
+    try:
+        return Path(home, "keys", PUBLIC_KEY).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _revoked(path: Path | None) -> Collection[str]:
+    from loopy.receipts.signers import parse_revoked
+
+    return parse_revoked(_text(path, "--revoked")) if path else ()
+
+
+def _text(path: Path, option: str) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFoundError(option, f"{path} cannot be read", hint=str(error)) from error
+
+
+def _again(found: Verification, repo: Path | None, yes: bool, as_json: bool) -> Again:
+    from loopy.cli.rerun import rerun
+
+    assert found.statement is not None
+    return rerun(found.statement, repo, yes=yes, quiet=as_json)
+
+
+def _tell(found: Verification) -> None:
+    for finding in found.findings:
+        mark, name = MARKS[finding.ok]
+        echo(f"{ink(mark, name)} {finding.name:<12} {safe(finding.text)}")
+    for note in (*(f"note: {text}" for text in found.notes), *(f"not checked: {text}" for text in found.not_checked)):
+        words = safe(note)
+        echo(f"  {ink(words, 'alarm' if 'sandbox' in words else 'quiet')}")
+
+
+def _facts(found: Verification, again: Again | None, code: int) -> dict[str, Any]:
+    statement = found.statement
+    return {
+        "result": WORDS[code][0],
+        "exit_code": code,
+        "signed_by": found.signed_by,
+        "run": statement.predicate.run.id if statement else None,
+        "verdict": statement.predicate.verdict if statement else None,
+        "commit": statement.commit if statement else None,
+        "findings": [asdict(finding) for finding in found.findings],
+        "notes": found.notes,
+        "not_checked": found.not_checked,
+        "rerun": [asdict(each) for each in again.checks] if again else None,
+    }
