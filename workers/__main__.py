@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ def work(options: argparse.Namespace) -> int:
         sys.stderr, colour=coloured(err=True), on=None if sys.stderr.isatty() and not options.json else False
     )
     set_up(live, None if options.ephemeral else made.settings.logs / "worker.log")
+    warnings.filterwarnings("ignore", message="(?s).*superuser privileges")  # `loopy doctor` says it, in one line
     shell = Shell(made, beat=options.beat)
     worker: Any = shell.app.Worker(
         pool="threads",

@@ -11,7 +11,7 @@ from loopy.cli.home import sandbox_grade
 from loopy.cli.live import LiveLine
 from loopy.cli.paper import NO_SANDBOX, emit_line, ink, line
 from loopy.cli.status import run_status
-from loopy.cli.story import Teller
+from loopy.cli.story import Line, Teller, laid_out
 from loopy.domain.errors import StoreError
 from loopy.domain.events import Event
 from loopy.domain.states import RunState, Wait
@@ -96,14 +96,13 @@ class Terminal:
         teller = self._tellers.setdefault(event.run, Teller())
         for told in teller.tell(event):
             if event.version is not None or event.name in TOLD:
-                at = ink(f"{told.at.astimezone():%H:%M:%S}", "quiet")
-                self._live.above(f"{at}  {event.run:<8} {told.label:<9} {ink(told.text, told.ink)}".rstrip())
+                self._live.above(laid_out(f"{told.at.astimezone():%H:%M:%S}  {event.run:<7}", told))
         if event.name == "run.ended":
             del self._tellers[event.run]
             verdict, reason = str(event.facts.get("verdict")), line(str(event.facts.get("reason") or ""))
             words = f"{verdict} {reason.replace('_', ' ')}".strip()
-            at = ink(f"{event.at.astimezone():%H:%M:%S}", "quiet")
-            self._live.above(f"{at}  {event.run:<8} {ink(words, 'good' if verdict == 'PASSED' else 'bad')}")
+            end = Line(event.at, "ended", words, "good" if verdict == "PASSED" else "bad")
+            self._live.above(laid_out(f"{event.at.astimezone():%H:%M:%S}  {event.run:<7}", end))
 
     def _foot(self) -> str:
         now = self._made.clock.now()

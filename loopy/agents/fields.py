@@ -25,7 +25,7 @@ def _meets(value: Any, expected: Scalar | tuple[Scalar, ...] | Match) -> bool:
             return False
         return expected.matches is None or (isinstance(value, str) and re.search(expected.matches, value) is not None)
     wanted = expected if isinstance(expected, tuple) else (expected,)
-    return any(value == one for one in wanted)
+    return any(value == one and isinstance(value, bool) is isinstance(one, bool) for one in wanted)
 
 
 def fields_of(row: EventRule, node: Any, line: Mapping[str, Any]) -> dict[str, Any]:

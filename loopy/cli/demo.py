@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import click
 
 from loopy.cli import options
+from loopy.domain.events import Event
+
+COLUMN = 10
 
 
 @click.command()
@@ -15,6 +20,25 @@ def demo(agent: str) -> int:
 
     A worker is killed on the way. Exit code 0 only when all of it held.
     """
+    from loopy.cli.paper import echo, ink
     from loopy.demo.run import main
 
-    return main(agent=agent)
+    return main(agent=agent, say=lambda text, name: echo(ink(text, name)), tell=_teller())
+
+
+def _teller() -> Callable[[Event], Iterator[tuple[str, str]]]:
+    """Return what tells every run's events, each line led by its run and its step."""
+    from loopy.cli.paper import line
+    from loopy.cli.story import Teller
+
+    tellers: dict[str, Teller] = {}
+
+    def tell(event: Event) -> Iterator[tuple[str, str]]:
+        for told in tellers.setdefault(event.run, Teller()).tell(event):
+            yield f"{event.run}  {told.label:<{COLUMN}}{told.text}", told.ink
+        if event.name == "run.ended":
+            verdict = str(event.facts.get("verdict"))
+            reason = line(str(event.facts.get("reason") or ""))
+            yield f"{event.run}  {verdict:<{COLUMN}}{reason}".rstrip(), "good" if verdict == "PASSED" else "strong"
+
+    return tell

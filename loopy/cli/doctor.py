@@ -160,8 +160,16 @@ def _agents(made: Services) -> Iterator[Sign]:
 def _sandbox(made: Services) -> Iterator[Sign]:
     from loopy.cli.home import sandbox_grade
 
-    grade = sandbox_grade(made)
-    if grade == "none":
+    grade, asked = sandbox_grade(made), made.settings.policy.sandbox
+    if grade == "none" and asked != "none":
+        text = f"the policy asks for '{asked}', this host has none: every run is refused"
+        yield Sign(
+            "sandbox",
+            "fail",
+            text,
+            f'if agents may run with your rights: [policy] sandbox = "none" in {made.settings.file}',
+        )
+    elif grade == "none":
         text = "no sandbox: agents and checks run with your rights; every receipt says so"
         yield Sign("sandbox", "warn", text, "run Loopy as a user, or in a machine, that holds nothing you would miss")
     else:

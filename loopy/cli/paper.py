@@ -33,6 +33,7 @@ INKS: Mapping[str, Mapping[str, Any]] = {
 }
 TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C], "\ufffd")
 NO_SANDBOX = "no sandbox"
+BOUNDLESS = 100_000
 
 Cell = str | tuple[str, str]  # text, or (text, ink)
 
@@ -68,7 +69,9 @@ def echo(text: str = "", *, err: bool = False) -> None:
 
 
 def columns() -> int:
-    """Return the terminal's width, at most 160; 100 where there is none."""
+    """Return the terminal's width, at most 160; where there is none and COLUMNS is not set, nothing is cut."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
+        return BOUNDLESS
     return min(shutil.get_terminal_size((100, 24)).columns, 160)
 
 

@@ -45,10 +45,10 @@ def run(title: str, body: str, repo: str, agent: str, priority: int, detach: boo
     Exit codes: 0 the run PASSED, 4 it ended otherwise, 130 interrupted.
     """
     from loopy.cli.home import open_home, person
-    from loopy.cli.ticket import demand_agents, file
+    from loopy.cli.ticket import demand_ready, file
 
     made = open_home()
-    demand_agents(made)
+    demand_ready(made)
     ticket = file(made, title, body=body, repo=repo, agent=agent, priority=priority)
     started = made.intake.start(ticket.id, person(made))
     if detach:

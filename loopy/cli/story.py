@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ class Line:
     label: str
     text: str
     ink: str = "plain"
+    whole: bool = False  # wrapped, not cut
 
 
 class Teller:
@@ -58,17 +60,17 @@ class Teller:
         text = line(event.text)
         match event.name:
             case "run.waiting":
-                yield Line(event.at, "waiting", text, "quiet")
+                yield Line(event.at, "waiting", text, "quiet", whole=True)
             case "run.freed":
-                yield Line(event.at, "freed", f"{text}; {event.step} is done again", "quiet")
+                yield Line(event.at, "freed", f"{text}; {event.step} is done again", "quiet", whole=True)
             case "run.cancel_requested":
                 yield Line(event.at, "cancel", f"asked for by {text}")
             case "run.ended" if not ended or not text:
                 return
             case _ if ended and text:
-                yield Line(event.at, "" if ended in LONG else ended, text)
+                yield Line(event.at, "" if ended in LONG else ended, text, whole=True)
             case "run.ready" | "run.forked" if text:
-                yield Line(event.at, event.name.removeprefix("run."), text)
+                yield Line(event.at, event.name.removeprefix("run."), text, whole=True)
 
 
 def _check(event: Event) -> Iterator[Line]:
@@ -130,6 +132,13 @@ STREAM: Mapping[str, Callable[[Event], Iterator[Line]]] = {
 
 def written(told: Line, began: datetime) -> str:
     """Return the line as it is printed: time since the beginning, label, text."""
-    elapsed = lasting((told.at - began).total_seconds())
-    room = max(columns() - 21, 20)
-    return f"{ink(f'{elapsed:>8}', 'quiet')}  {told.label:<9} {ink(cut(told.text, room), told.ink)}".rstrip()
+    return laid_out(f"{lasting((told.at - began).total_seconds()):>8}", told)
+
+
+def laid_out(first: str, told: Line) -> str:
+    """Return the line after a first column; Loopy's own words are wrapped below each other, others' words cut."""
+    head = f"{first}  {told.label:<9} "
+    room = max(columns() - len(head) - 1, 24)
+    parts = textwrap.wrap(told.text, room) if told.whole else [cut(told.text, room)]
+    gap = "\n" + " " * len(head)
+    return f"{ink(first, 'quiet')}{head[len(first) :]}{gap.join(ink(part, told.ink) for part in parts)}".rstrip()

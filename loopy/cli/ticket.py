@@ -209,7 +209,7 @@ def start(ticket_id: str, agent: str, as_json: bool) -> None:
     from loopy.cli.home import open_home, person
 
     made = open_home()
-    demand_agents(made)
+    demand_ready(made)
     known_agent(made, agent)
     _started(made, made.intake.start(ticket_id, person(made), agent), as_json)
 
@@ -226,7 +226,7 @@ def retry(ticket_id: str, step: str | None, agent: str, as_json: bool) -> None:
     from loopy.domain.states import Step
 
     made = open_home()
-    demand_agents(made)
+    demand_ready(made)
     known_agent(made, agent)
     run = made.intake.retry(ticket_id, person(made), Step(step) if step else None, agent)
     _started(made, run, as_json)
@@ -261,10 +261,17 @@ def cancel(ticket_id: str, as_json: bool) -> None:
     _tell_ticket(made, ticket_id, as_json, words, stopping=[run_json(r) for r in runs])
 
 
-def demand_agents(made: Services) -> None:
-    """Raise RefusedError while there is nobody who could take a run."""
+def demand_ready(made: Services) -> None:
+    """Raise RefusedError when no run of this home could come to anything: nobody to work, or no sandbox to work in."""
+    from loopy.cli.home import sandbox_grade
+
     if not made.settings.agents:
         raise RefusedError("agents", "there are none yet", hint="`loopy agent add claude --cli claude` adds one")
+    asked = made.settings.policy.sandbox
+    if sandbox_grade(made) == "none" and asked != "none":
+        what = f"the policy asks for '{asked}', and this host has none"
+        hint = f'if agents may run with your rights, write [policy] sandbox = "none" in {made.settings.file}'
+        raise RefusedError("sandbox", what, hint=hint)
 
 
 def _tell_ticket(made: Services, ticket_id: str, as_json: bool, words: str, **more: Any) -> None:

@@ -14,6 +14,7 @@ from loopy.ports import Leash, Workspace
 
 CALL_S = 60.0  # a push may take this long; its guard ends it long before another could own the run
 LOOKS = 3  # how often an unreachable target is asked before a person is
+PAUSE_S = 0.5  # between two looks
 
 
 @dataclass(frozen=True, slots=True)

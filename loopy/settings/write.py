@@ -34,7 +34,8 @@ STARTER = """\
 # backend = "auto"               # auto | bubblewrap | landlock | none (shown in red, and in every receipt)
 # writable = ["/srv/cache"]
 
-# [policy]                       # what any agent may do; agents, repositories and tickets only tighten it
+[policy]                         # what any agent may do; agents, repositories and tickets only tighten it
+sandbox = "none"                 # this version boxes nothing in: agents run with your rights. Take the line out to refuse
 # approve = "asked"              # never | asked | always: when a person looks before a change ships
 # turns = 4
 # [[policy.paths]]

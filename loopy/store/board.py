@@ -126,12 +126,13 @@ def _newest_runs(tx: SqlTx, numbers: Collection[int]) -> Mapping[int, Run]:
 
 def _moved(tx: SqlTx, runs: Collection[str]) -> Mapping[str, Event]:
     at = and_(s.event.c.run == s.run.c.id, s.event.c.version == s.run.c.version)
-    query = select(s.event).join(s.run, at).where(s.run.c.id.in_(runs))
+    query = select(s.event).select_from(s.event.join(s.run, at)).where(s.run.c.id.in_(runs))
     return {row.run: event_of(row) for row in tx.connection.execute(query)}
 
 
 def _said(tx: SqlTx, runs: Collection[str]) -> Mapping[str, Event]:
     other = s.event.alias("other")
-    newest = select(func.max(other.c.id)).where(other.c.run == s.run.c.id).scalar_subquery()
-    query = select(s.event).join(s.run, s.event.c.id == newest).where(s.run.c.id.in_(runs))
+    newest = select(func.max(other.c.id)).where(other.c.run == s.run.c.id).correlate(s.run).scalar_subquery()
+    joined = s.run.join(s.event, s.event.c.id == newest)
+    query = select(s.event).select_from(joined).where(s.run.c.id.in_(runs))
     return {row.run: event_of(row) for row in tx.connection.execute(query)}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from loopy.agents.fields import holds
 from loopy.agents.judge import judge
 from loopy.agents.reading import Reading
 from loopy.domain.agent import Agent, Usage
@@ -111,6 +112,25 @@ def test_codexs_reset_without_a_zone_is_utc() -> None:
 
 def test_a_limit_that_was_overcome_is_none() -> None:
     assert failure("claude", streams.CLAUDE_RECOVERED, OK) is None
+
+
+def test_after_a_good_result_nothing_that_follows_makes_it_a_failure() -> None:
+    noise = "Error: status 429 Too Many Requests while sending telemetry\n"
+    for ended in (BAD, Exit(Ending.IDLE), Exit(Ending.SIGNALLED, signal=9)):
+        assert failure("claude", streams.CLAUDE_OK, ended, noise) is None
+
+
+def test_a_good_result_takes_back_the_wish_to_stop() -> None:
+    stream = streams.CLAUDE_RETRY_401 + streams.lines({"type": "result", "is_error": False, "result": "Done."})
+    reading, _ = read("claude", stream)
+    assert not reading.stop
+    assert reading.verdict is None
+
+
+def test_a_condition_tells_true_from_one() -> None:
+    assert holds({"failed": True}, {"failed": True})
+    assert not holds({"failed": True}, {"failed": 1})
+    assert not holds({"status": 1}, {"status": True})
 
 
 def test_prose_and_tool_output_about_limits_are_no_limit() -> None:

@@ -172,6 +172,17 @@ def test_a_stale_record_never_kills_whoever_has_the_number_now(tmp_path: Path) -
     bystander.communicate()
 
 
+def test_the_record_of_a_dead_holder_makes_nobody_lose(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert go("true", lock=lock, marker=claim(9)).ended.ok
+    fd = try_lock(lock)
+    assert fd is not None
+    with pytest.raises(ProcessError, match="is still held"):
+        take_over(lock, claim(4), patience_s=0.1)
+    os.close(fd)
+    take_over(lock, claim(4))
+
+
 def test_a_run_that_never_acted_is_taken_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     take_over(tmp_path / "lock", claim(1))
@@ -181,7 +192,8 @@ def test_a_run_that_never_acted_is_taken_at_once(tmp_path: Path) -> None:
 
 def test_our_own_earlier_command_is_waited_for(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    thread = threading.Thread(target=lambda: go("sleep", "0.5", lock=lock, marker=claim(4)))
+    ended: list[Ending] = []
+    thread = threading.Thread(target=lambda: ended.append(go("sleep", "0.5", lock=lock, marker=claim(4)).ended.ending))
     thread.start()
     until(lambda: (record := read_record(lock)) is not None and record.token == 4)
     take_over(lock, claim(4))
@@ -189,6 +201,7 @@ def test_our_own_earlier_command_is_waited_for(tmp_path: Path) -> None:
     thread.join()
     assert fd is not None
     os.close(fd)
+    assert ended == [Ending.EXITED]
 
 
 def test_a_worker_that_runs_inside_a_marked_command_never_kills_itself(tmp_path: Path) -> None:
