@@ -61,7 +61,36 @@ class _Project:
         return "\n".join(self.seen.text(p) for p in ("pyproject.toml", "setup.cfg", "setup.py", *self.requirements))
 
     def asks_for(self, package: str) -> bool:
-        return re.search(rf"(?<![\w.-]){package}(?![\w-])(?!\.)", self.declared) is not None
+        """Whether a requirement names the package; a tool's own table or a remark is no requirement."""
+        return package in {_name(row) for row in self._required()}
+
+    def _required(self) -> Iterator[str]:
+        project = self.table("project")
+        yield from (row for row in project.get("dependencies", ()) if isinstance(row, str))
+        for rows in (
+            *self.table("project", "optional-dependencies").values(),
+            *self.table("dependency-groups").values(),
+        ):
+            yield from (row for row in rows if isinstance(row, str))
+        for tool in ("poetry", "pdm", "uv"):
+            yield from _below(self.table("tool", tool))
+        for path in ("setup.cfg", "setup.py", "Pipfile", *self.requirements):
+            yield from re.split(r"[\n,]", re.sub(r"#.*", "", self.seen.text(path)))
+
+
+def _name(requirement: str) -> str:
+    found = re.match(r"""[\s"'\[(]*([A-Za-z0-9][A-Za-z0-9._-]*)""", requirement)
+    return found[1].lower().replace("_", "-") if found else ""
+
+
+def _below(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the requirements in a tool's table: keys of `dependencies`, rows of lists, at any depth."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from value if key.endswith("dependencies") else ()
+            yield from _below(value)
+        elif isinstance(value, list) and "depend" in key:
+            yield from (row for row in value if isinstance(row, str))
 
 
 def python(seen: Seen) -> Detected:
@@ -155,15 +184,19 @@ def _versioned(project: _Project) -> Argv:
 
 def _pip_words(project: _Project) -> Iterator[str]:
     """Yield what pip installs; nothing when the repository names no dependency at all."""
-    for path in project.requirements:
-        if any(line.strip() and not line.lstrip().startswith("#") for line in project.seen.text(path).splitlines()):
-            yield from ("-r", path)
+    rest = [*_requirement_files(project), *dict.fromkeys(_group_requirements(project))]
     extras = _extras(project)
     legacy = "install_requires" in project.seen.text("setup.py") + project.seen.text("setup.cfg")
     poetry = bool(project.table("tool", "poetry", "dependencies").keys() - {"python"})
-    if project.builds and (project.table("project").get("dependencies") or extras or legacy or poetry):
-        yield from ("-e", f".[{','.join(extras)}]" if extras else ".")
-    yield from dict.fromkeys(_group_requirements(project))
+    if project.builds and (rest or project.table("project").get("dependencies") or extras or legacy or poetry):
+        yield from ("-e", f".[{','.join(extras)}]" if extras else ".")  # without it, another release of it may answer
+    yield from rest
+
+
+def _requirement_files(project: _Project) -> Iterator[str]:
+    for path in project.requirements:
+        if any(line.strip() and not line.lstrip().startswith("#") for line in project.seen.text(path).splitlines()):
+            yield from ("-r", path)
 
 
 def _extras(project: _Project) -> Argv:

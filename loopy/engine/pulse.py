@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import LoopyError, LostError
+from loopy.domain.errors import LoopyError, LostError, StoreError
 from loopy.domain.events import StreamEvent
 from loopy.domain.run import Claim
 from loopy.engine.claims import mine
@@ -16,6 +17,7 @@ from loopy.engine.graph import Graph
 from loopy.engine.order import BEAT_S, DEADLINES_S, FLUSH_S
 from loopy.ports import Clock
 
+log = logging.getLogger("loopy.engine")
 BATCH = 64
 
 
@@ -60,15 +62,16 @@ class ClaimLeash:
         return "draining" if self.draining.is_set() else None
 
     def emit(self, *events: StreamEvent) -> None:
-        """Append to the stream; written in batches by the heart."""
+        """Append to the stream; written in batches, by the heart at the latest."""
         with self._mutex:
             self._events.extend(events)
             full = len(self._events) >= BATCH
         if full:
-            self.flush()
+            with suppress(StoreError):  # no agent fails because its words cannot be written at this moment
+                self.flush()
 
     def flush(self) -> None:
-        """Write what has gathered, under the token; a lost claim writes nothing."""
+        """Write what has gathered, under the token; a lost claim writes nothing. Raises StoreError, and keeps it then."""
         with self._mutex:
             batch, self._events = self._events, []
             if batch and not self.lost:
@@ -77,6 +80,9 @@ class ClaimLeash:
                         tx.runs.stream(self.claim, batch)
                 except LostError:
                     self.lost = True
+                except StoreError:
+                    self._events = batch
+                    raise
 
 
 class Pulse:
@@ -144,11 +150,18 @@ class Pulse:
         while not self._stop.wait(FLUSH_S):
             with self._mutex:
                 leashes = list(self._leashes)
-            try:
-                for leash in leashes:
-                    leash.flush()
-                if self._clock.awake() - beats >= BEAT_S:
-                    beats = self._clock.awake()
-                    self.beat()
-            except LoopyError:
-                continue  # a locked or full database: the lease rules; try again at the next tick
+            for leash in leashes:
+                _safely(leash.flush)
+            if self._clock.awake() - beats >= BEAT_S:
+                beats = self._clock.awake()
+                _safely(self.beat)
+
+
+def _safely(act: Callable[[], None]) -> None:
+    """Act for the heart, which must outlive any surprise: without it every claim of the process is lost."""
+    try:
+        act()
+    except LoopyError as error:  # a locked or full database: the lease rules; the next tick tries again
+        log.warning("heart: %s", error)
+    except Exception:
+        log.exception("the heart failed")

@@ -118,7 +118,9 @@ def _wake(tx: Tx, run: Run) -> None:
 
 
 def _due(waiting: Sequence[Run], now: datetime) -> list[Run]:
-    return [r for r in waiting if r.wake_at is not None and r.wake_at <= now and not r.cancel]
+    """Return what is to be woken; a cancelled run only in `finish`, where it may have begun to ship (rule 13)."""
+    due = [r for r in waiting if r.wake_at is not None and r.wake_at <= now]
+    return [r for r in due if not r.cancel or r.segment is Segment.FINISH]
 
 
 def _unheard(run: Run, now: datetime) -> bool:

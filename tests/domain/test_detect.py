@@ -194,3 +194,22 @@ def test_no_file_is_too_strange_to_look_at(text: str) -> None:
 @pytest.mark.parametrize("tree", [{"pyproject.toml": "not [toml", "test_a.py": "x"}, {"package.json": "{"}, {}])
 def test_a_broken_manifest_never_raises(tree: dict[str, str]) -> None:
     look(tree)
+
+
+def test_a_project_with_groups_only_is_installed_itself_and_a_tool_that_is_only_configured_is_added() -> None:
+    text = """
+[build-system]
+requires = ["flit_core"]
+[project]
+name = "thing"
+dependencies = []
+[dependency-groups]
+test = ["pytest"]
+[tool.mypy]
+strict = true # asserts are used by mypy
+"""
+    tree = {"pyproject.toml": text.encode(), "src/thing/__init__.py": b"", "tests/test_thing.py": b"def test_x(): ..."}
+    found = detect(sorted(tree), tree.get)
+    words = found.setup[-1]
+    assert ("-e", ".") == words[words.index("-e") : words.index("-e") + 2]
+    assert "mypy" in words

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from loopy.domain.run import Claim, Run
 from loopy.engine import moves
 from loopy.engine.claims import claim
-from loopy.store.graph import SqlGraph, SqlTx
 from tests.engine.world import World
 
 BRANCH = "refs/heads/loopy/lp-1.1-fix-it"  # where the first run of the first ticket ships to
@@ -58,15 +55,3 @@ def receipt(world: World, run_id: str) -> dict[str, Any]:
     assert row is not None
     predicate: dict[str, Any] = json.loads(row.statement)["predicate"]
     return predicate
-
-
-class Counted(SqlGraph):
-    """A graph that notes its writing transactions: True for one that survives a power cut."""
-
-    written: list[bool]
-
-    @contextmanager
-    def write(self, *, full: bool = False) -> Iterator[SqlTx]:
-        with super().write(full=full) as tx:
-            self.written.append(full)
-            yield tx

@@ -1,4 +1,4 @@
-"""Fake ports for the engine: a clock that is told, a broker that is a list, a forge that forgets nothing, a scripted bench."""
+"""Fake ports for the engine: a counted store, a clock that is told, a broker that is a list, a forge that forgets nothing, a scripted bench."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ from loopy.domain.statement import SignedReceipt, Statement
 from loopy.domain.ticket import RunId, Ticket
 from loopy.ports import Brief, Leash, Tip, Workspace
 from loopy.receipts.dsse import digest
+from loopy.store.graph import SqlGraph, SqlTx
+
+
+@dataclass
+class Counted(SqlGraph):
+    """The real store, which notes its writing transactions: True for one that survives a power cut."""
+
+    written: list[bool] = field(default_factory=list)
+
+    @contextmanager
+    def write(self, *, full: bool = False) -> Iterator[SqlTx]:
+        with super().write(full=full) as tx:
+            self.written.append(full)
+            yield tx
 
 
 class Clock:

@@ -24,8 +24,7 @@ from loopy.engine.liveness import LeaseWatch
 from loopy.engine.perform import Performer
 from loopy.engine.pulse import Pulse
 from loopy.engine.sweep import Sweep
-from loopy.store.graph import SqlGraph
-from tests.engine.fakes import Bell, Bench, Clock, Forge, NoSandbox, Plans, Seal, Shelf
+from tests.engine.fakes import Bell, Bench, Clock, Counted, Forge, NoSandbox, Plans, Seal, Shelf
 
 QUEUES = ("loop", "code", "checks", "control", "integrations")
 REPO = "/srv/repo"
@@ -39,7 +38,7 @@ class Dead(BaseException):
 class World:
     """One graph, one broker, one forge, and as many worker processes as a test wants; it is its own small ports too."""
 
-    graph: SqlGraph
+    graph: Counted
     clock: Clock
     known: dict[str, Agent]
     law: Policy
@@ -91,6 +90,9 @@ class World:
         self.clearing(run_id, token)
         self.cleared.append((run_id, token))
 
+    def push_receipt(self, run: Run) -> bool:
+        return self.published(run)
+
     # ---- workers
 
     def desk(self, worker: str) -> Desk:
@@ -113,7 +115,7 @@ class World:
             alive=self,
             archive=self.shelf,
             notary=Seal(),
-            push_receipt=lambda run: self.published(run),
+            push_receipt=self.push_receipt,
             install_id="install",
             version="0",
             worker=worker,
@@ -222,5 +224,5 @@ def make_world(path: Path, template: Path) -> World:
         "a": Agent(name="a", argv=("a",), fallback=("b",), concurrency=4),
         "b": Agent(name="b", argv=("b",), concurrency=4),
     }
-    graph = SqlGraph(f"sqlite:///{path}", clock.now)
+    graph = Counted(f"sqlite:///{path}", clock.now)
     return World(graph, clock, known, Policy(sandbox="none"))

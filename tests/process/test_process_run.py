@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ def test_the_output_is_complete_and_in_order() -> None:
     ran = go(*python("import os\nfor i in range(50000): os.write(1, b'%d\\n' % i)\nos.write(2, b'done')"))
     assert ran.stdout == b"".join(b"%d\n" % i for i in range(50000))
     assert ran.stderr == b"done"
+
+
+@linux
+def test_what_still_lies_in_a_large_pipe_at_the_end_is_delivered() -> None:
+    code = "import fcntl, os\nfcntl.fcntl(1, 1031, 1 << 20)\nos.write(1, bytes(1_000_000))"  # 1031 is F_SETPIPE_SZ
+    seen: list[int] = []
+
+    def slowly(_stream: str, chunk: bytes) -> None:
+        if not seen:
+            threading.Event().wait(0.2)  # the command is over meanwhile
+        seen.append(len(chunk))
+
+    assert run(command(*python(code)), on_output=slowly).ok
+    assert sum(seen) == 1_000_000
 
 
 def test_output_comes_in_bounded_chunks_while_the_command_runs() -> None:
