@@ -21,7 +21,7 @@ from loopy.receipts import bundle
 from loopy.settings.model import Settings
 from loopy.ship.git_remote import GitRemote
 from loopy.workspace.clones import Clones
-from loopy.workspace.folders import Folders, make
+from loopy.workspace.folders import Folders, make, wipe
 
 PUSH_S = 60.0
 
@@ -70,6 +70,10 @@ class FileArchive:
     def put_receipt(self, run_id: str, signed: SignedReceipt) -> None:
         """Write the receipt's four files."""
         bundle.write(make(self.folders.of_run(run_id)), signed, self.public_line)
+
+    def tidy(self, run_id: str) -> None:
+        """Remove the agents' scratch homes: no session outlives its run."""
+        wipe(self.folders.of_run(run_id) / "agent")
 
 
 @dataclass(frozen=True)

@@ -62,20 +62,23 @@ class _Project:
 
     def asks_for(self, package: str) -> bool:
         """Whether a requirement names the package; a tool's own table or a remark is no requirement."""
-        return package in {_name(row) for row in self._required()}
+        return package in {_name(row) for row in self.required()}
 
-    def _required(self) -> Iterator[str]:
-        project = self.table("project")
-        yield from (row for row in project.get("dependencies", ()) if isinstance(row, str))
-        for rows in (
-            *self.table("project", "optional-dependencies").values(),
-            *self.table("dependency-groups").values(),
-        ):
-            yield from (row for row in rows if isinstance(row, str))
+    def required(self, *, chosen: bool = False) -> Iterator[str]:
+        """Yield every requirement; with `chosen` without the extras and groups that a set-up by pip leaves out."""
+        yield from _strings(self.table("project").get("dependencies"))
+        for name, rows in self.table("project", "optional-dependencies").items():
+            yield from _strings(rows) if name in EXTRAS or not chosen else ()
+        for rows in () if chosen else self.table("dependency-groups").values():
+            yield from _strings(rows)
         for tool in ("poetry", "pdm", "uv"):
             yield from _below(self.table("tool", tool))
         for path in ("setup.cfg", "setup.py", "Pipfile", *self.requirements):
             yield from re.split(r"[\n,]", re.sub(r"#.*", "", self.seen.text(path)))
+
+
+def _strings(rows: object) -> Iterator[str]:
+    yield from (row for row in rows if isinstance(row, str)) if isinstance(rows, list) else ()
 
 
 def _name(requirement: str) -> str:
@@ -157,7 +160,8 @@ def _environment(project: _Project, tools: Argv) -> tuple[tuple[Argv, ...], Argv
     wanted = tuple(_pip_words(project))
     if not wanted:
         return (), (), ("the checks use the `python3` on PATH: the repository names no dependencies",)
-    missing = tuple(tool for tool in tools if tool != "unittest" and not project.asks_for(tool))
+    at_hand = {_name(word) for word in (*wanted, *project.required(chosen=True))}
+    missing = tuple(tool for tool in tools if tool != "unittest" and tool not in at_hand)
     python3 = f"{VENV}/bin/python"
     # --clear: an environment that was committed to the tree must not answer for the one made here
     make = ("python3", "-m", "venv", "--clear", VENV)

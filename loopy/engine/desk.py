@@ -57,6 +57,10 @@ class Archive(Protocol):
         """Write the receipt's files."""
         ...
 
+    def tidy(self, run_id: str) -> None:
+        """Remove what only the run itself needed: its agents' scratch homes and sessions."""
+        ...
+
 
 class Notary(Protocol):
     """Signs statements; no input or output, so it may run inside a transaction."""

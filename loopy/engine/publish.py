@@ -1,4 +1,4 @@
-"""After the end: the receipt's files in the run's folder, and its ref in the repository; both can be done again."""
+"""After the end: the receipt's files, its ref in the repository, and the work tree of what shipped; all repeatable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from loopy.domain.errors import LoopyError
 from loopy.domain.run import Run
 from loopy.domain.statement import SignedReceipt
+from loopy.domain.states import Verdict
 from loopy.engine.desk import Desk
 
 log = logging.getLogger("loopy.engine")
@@ -27,6 +28,9 @@ def publish(desk: Desk, run: Run) -> bool:
             return False
         with desk.graph.write() as tx:
             tx.receipts.pushed(run.id, tx.now)
+        desk.archive.tidy(run.id)
+        if run.verdict is Verdict.PASSED:  # what did not ship stays, for whoever wants to look
+            desk.workspaces.remove(run.id)
     except (LoopyError, OSError) as error:
         log.warning("receipt of %s is not published yet: %s", run.id, error)
         return False

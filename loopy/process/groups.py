@@ -14,13 +14,13 @@ from loopy.domain.errors import LostError, ProcessError
 from loopy.process import table
 from loopy.process.command import Marker
 from loopy.process.hunt import Proc, pursue, send, slay
-from loopy.process.lock import try_lock
+from loopy.process.lock import sign, try_lock
 from loopy.process.mark import token_in
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Who holds, or held last, the lock of a run: the claim, and the guard's process."""
+    """Who holds the lock of a run, or died with it: the claim, and the guard's process."""
 
     run: str
     token: int
@@ -46,8 +46,10 @@ def take_over(lock: Path, marker: Marker, *, patience_s: float = 15.0) -> None:
     while lock.exists():
         fd = try_lock(lock)
         if fd is not None:
-            try:  # nobody can begin to act while we hold it, so what we find is all there is
-                _slay(lambda proc: _is_older(proc.pid, lock, marker))
+            try:
+                if os.fstat(fd).st_size:  # the last holder did not end in order
+                    _slay(lambda proc: _is_older(proc.pid, lock, marker))  # nobody can begin to act while we hold it
+                    sign(fd, b"")
             finally:
                 os.close(fd)
             return

@@ -155,6 +155,7 @@ class Guard:
             why = self.reason if self.ended < 0 else "exited"
             leftovers = self.clear(spec["grace_s"])
         if lock >= 0:
+            sign(lock, b"")  # an empty file says that nothing was left behind
             os.close(lock)
         self.tell(f"exited {why or 'refused'} {self.ended} {leftovers}")
 

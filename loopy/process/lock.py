@@ -21,6 +21,6 @@ def try_lock(path: str | bytes | os.PathLike[str]) -> int | None:
 
 
 def sign(fd: int, record: bytes) -> None:
-    """Write into the locked file who holds it."""
+    """Write into the locked file who holds it; b"" before it is given back in order."""
     os.ftruncate(fd, 0)
     os.pwrite(fd, record, 0)

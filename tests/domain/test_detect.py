@@ -196,7 +196,7 @@ def test_a_broken_manifest_never_raises(tree: dict[str, str]) -> None:
     look(tree)
 
 
-def test_a_project_with_groups_only_is_installed_itself_and_a_tool_that_is_only_configured_is_added() -> None:
+def test_a_project_with_groups_only_is_installed_itself_with_the_tools_that_no_chosen_group_brings() -> None:
     text = """
 [build-system]
 requires = ["flit_core"]
@@ -205,11 +205,15 @@ name = "thing"
 dependencies = []
 [dependency-groups]
 test = ["pytest"]
+typing = ["mypy"]
 [tool.mypy]
-strict = true # asserts are used by mypy
+strict = true
 """
-    tree = {"pyproject.toml": text.encode(), "src/thing/__init__.py": b"", "tests/test_thing.py": b"def test_x(): ..."}
-    found = detect(sorted(tree), tree.get)
-    words = found.setup[-1]
-    assert ("-e", ".") == words[words.index("-e") : words.index("-e") + 2]
-    assert "mypy" in words
+    found = look({"pyproject.toml": text, "src/thing/__init__.py": "", "tests/test_thing.py": "def test_x(): ..."})
+    assert found.setup[-1][-4:] == ("-e", ".", "pytest", "mypy")
+
+
+def test_a_remark_about_a_tool_is_no_requirement() -> None:
+    text = "[project]\nname = 'x'\ndependencies = ['attrs']\n[tool.mypy]\n# asserts are used by mypy\n"
+    found = look({"pyproject.toml": text, "tests/test_x.py": "def test_x(): ..."})
+    assert found.setup[-1][-1] == "mypy"

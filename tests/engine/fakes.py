@@ -239,6 +239,7 @@ class Shelf:
     """An archive in memory."""
 
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    tidied: list[str] = field(default_factory=list)
 
     def put(self, run_id: str, name: str, content: bytes) -> str:
         self.files[run_id, name] = content
@@ -246,6 +247,9 @@ class Shelf:
 
     def put_receipt(self, run_id: str, signed: SignedReceipt) -> None:
         self.files[run_id, "receipt"] = signed.statement_bytes
+
+    def tidy(self, run_id: str) -> None:
+        self.tidied.append(run_id)
 
 
 class NoSandbox:

@@ -231,7 +231,7 @@ def test_11_after_it_parked_a_run_may_move_as_often_again(world: World) -> None:
     world.pump()
     parked = world.run(run.id)
     assert (len(world.bench.agents), parked.wait, parked.moves) == (MOVES + 1, Wait.LIMIT, 0)
-    world.clock.tick(120)
+    world.clock.tick(400)
     world.sweep().once()
     world.pump()
     assert (world.run(run.id).verdict, world.run(run.id).moves) == (Verdict.PASSED, 1)

@@ -63,6 +63,13 @@ def test_the_lock_is_held_until_the_last_process_is_gone(tmp_path: Path) -> None
     assert not [pid for pid in ran.pids if lives(pid)]
 
 
+def test_a_guard_that_ends_in_order_leaves_an_empty_lock_file_so_that_nobody_need_search(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    for argv in (("true",), ("no-such-program",), ("sleep", "60")):
+        go(*argv, lock=lock, marker=claim(3), wall_s=0.1)
+        assert lock.read_bytes() == b""
+
+
 def test_commands_of_one_run_act_one_after_the_other(tmp_path: Path) -> None:
     script = "mkdir busy || echo clash; sleep 0.1; rmdir busy"
     outs: list[bytes] = []
@@ -174,7 +181,8 @@ def test_a_stale_record_never_kills_whoever_has_the_number_now(tmp_path: Path) -
 
 def test_the_record_of_a_dead_holder_makes_nobody_lose(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    assert go("true", lock=lock, marker=claim(9)).ended.ok
+    gone = go("true").started[0]
+    lock.write_text(json.dumps({"run": "LP-1.1", "token": 9, "pid": gone, "start": 1}))
     fd = try_lock(lock)
     assert fd is not None
     with pytest.raises(ProcessError, match="is still held"):
