@@ -83,6 +83,11 @@ def _home(made: Services) -> Iterator[Sign]:
     else:
         yield Sign("settings", "ok", f"no {made.settings.file}: all defaults", "`loopy init` writes a first one")
 
+    if os.geteuid() == 0:
+        yield Sign(
+            "user", "warn", "this is root: an agent without a sandbox may do anything", "run Loopy as a plain user"
+        )
+
 
 def _mode(path: os.PathLike[str]) -> str:
     return f"{stat.S_IMODE(os.stat(path).st_mode):04o}"

@@ -94,7 +94,9 @@ def rerun(statement: Statement, repo: Path | None, *, yes: bool, quiet: bool) ->
         raise RefusedError(
             "--rerun", "this receipt has no commit with checks", hint="only shipped changes can be re-run"
         )
-    source = str(repo.expanduser().absolute()) if repo else said.repo.uri.removeprefix("git+")
+    source = str(repo) if repo else said.repo.uri.removeprefix("git+")
+    if source.startswith("loopy:"):  # a folder of the signer's machine, whose path the receipt does not tell
+        raise RefusedError("--rerun", "the receipt names no repository that can be fetched", hint="--repo PATH")
     with tempfile.TemporaryDirectory(prefix="loopy-rerun-") as folder:
         git_dir = _fetched(Path(folder), source, head)
         text = Objects(git_dir).read(said.repo.base.digest.git_commit, FILE)

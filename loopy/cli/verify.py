@@ -12,10 +12,11 @@ import click
 
 from loopy.cli import options
 from loopy.cli.home import is_run
-from loopy.cli.paper import echo, emit, ink, safe
+from loopy.cli.paper import echo, emit, ink, safe, table
 from loopy.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from loopy.cli.reader import Place
     from loopy.cli.rerun import Again
     from loopy.receipts.bundle import Bundle
     from loopy.receipts.findings import Verification
@@ -32,7 +33,7 @@ class Given:
 
     receipt: Path | Bundle
     previous: bytes | None = None
-    repo: Path | None = None
+    place: Place | None = None
 
 
 @click.command()
@@ -72,26 +73,29 @@ def verify(
     from loopy.receipts.verify import verify as verified
 
     given = _given(receipt)
-    place = demand(repo, "--repo").git_dir if repo else given.repo
+    place = demand(repo, "--repo") if repo else given.place
     found = verified(
         given.receipt,
         signers=_signers(key, allowed_signers),
         now=datetime.now(UTC),
-        repo=Objects(place) if place else None,
+        repo=Objects(place.git_dir) if place else None,
         previous=given.previous,
         revoked=_revoked(revoked),
     )
     if not as_json:
         _tell(found)
-    again = _again(found, repo, yes, as_json) if rerun and found.statement and found.exit_code != 1 else None
-    code = max(found.exit_code, 1 if again and not again.same else 0)
-    if again and not again.same:
-        code = 1
+    again = (
+        _again(found, place.top if place else None, yes, as_json)
+        if rerun and found.statement and found.exit_code != 1
+        else None
+    )
+    code = 1 if again and not again.same else found.exit_code
     if as_json:
         emit(_facts(found, again, code))
     else:
         word, name = WORDS[code]
-        echo(ink(word, name) + (f"  {found.statement.predicate.run.id}" if found.statement and code == 0 else ""))
+        said = found.statement.predicate if found.statement and code == 0 else None
+        echo(ink(word, name) + (f"  {said.run.id}  {said.verdict}" if said else ""))
     return code
 
 
@@ -117,7 +121,7 @@ def _given(text: str) -> Given:
     written = (folder / bundle.ENVELOPE).exists()
     local = find(Path(run.repo)) if parse(run.repo).local else None
     receipt = folder if written else bundle.Bundle(row.envelope, row.statement, row.sshsig)
-    return Given(receipt, previous, local.git_dir if local else None)
+    return Given(receipt, previous, local)
 
 
 def _signers(key: Path | None, allowed: Path | None) -> Sequence[TrustedKey]:
@@ -164,9 +168,8 @@ def _again(found: Verification, repo: Path | None, yes: bool, as_json: bool) -> 
 
 
 def _tell(found: Verification) -> None:
-    for finding in found.findings:
-        mark, name = MARKS[finding.ok]
-        echo(f"{ink(mark, name)} {finding.name:<12} {safe(finding.text)}")
+    for row in table([(MARKS[f.ok], f.name, safe(f.text)) for f in found.findings], gap=1):
+        echo(row)
     for note in (*(f"note: {text}" for text in found.notes), *(f"not checked: {text}" for text in found.not_checked)):
         words = safe(note)
         echo(f"  {ink(words, 'alarm' if 'sandbox' in words else 'quiet')}")

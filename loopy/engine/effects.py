@@ -14,6 +14,7 @@ from loopy.ports import Leash, Workspace
 
 CALL_S = 60.0  # a push may take this long; its guard ends it long before another could own the run
 LOOKS = 3  # how often an unreachable target is asked before a person is
+SENDS = 3  # and how often what never arrives is sent
 PAUSE_S = 0.5  # between two looks
 
 
@@ -43,8 +44,8 @@ def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shi
     if isinstance(intent, Pushed):
         return intent
     effect, fresh = intent
-    since = desk.clock.awake()
-    while True:
+    since, said = desk.clock.awake(), ""
+    for _ in range(SENDS):
         if not fresh and (ended := _look(desk, claim, leash, place, effect, since)):
             return ended  # our own fresh intent cannot have been sent by anybody
         if stopped := _stopped(leash, effect):
@@ -52,12 +53,14 @@ def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shi
         crashpoint("ship.before_push")
         try:
             words = desk.remote.push(effect, place, leash, CALL_S)
-        except GitError:  # no answer: it may have arrived all the same, only a look tells
-            words = ""
+        except GitError as error:  # no answer: it may have arrived all the same, only a look tells
+            words, said = "", str(error)
         crashpoint("ship.after_push")
         if words:
             return Pushed("refused", _settle(desk, claim, effect, EffectState.REFUSED, words), words)
         fresh, since = False, desk.clock.awake()
+    arrived = _look(desk, claim, leash, place, effect, since)
+    return arrived or Pushed("unknown", effect, said or "it was sent again and again, and never arrived")
 
 
 def _look(desk: Desk, claim: Claim, leash: Leash, place: Workspace, effect: Effect, since: float) -> Pushed | None:

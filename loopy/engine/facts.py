@@ -10,7 +10,7 @@ from loopy.domain.gate import policy_digest
 from loopy.domain.outcome import Packed, StepResult
 from loopy.domain.plan import Plan, Routed
 from loopy.domain.policy import Policy
-from loopy.domain.run import Claim, Run
+from loopy.domain.run import Run
 from loopy.domain.states import Segment
 from loopy.engine.decide import Facts
 from loopy.engine.desk import Desk
@@ -57,10 +57,9 @@ class Ground:
             tx.approvals.open(run, GATE_SHIP, result.subject, f"Ship the change of {run.id}? {result.reason}".strip())
 
 
-def ground(desk: Desk, claim: Claim) -> Ground:
-    """Return the policy in force for the claimed run; reads the repository at its base, so never inside a transaction."""
-    agent = desk.fleet.agents().get(claim.run.agent)
-    policy = desk.policies.policy(agent, claim.run.repo, claim.run.base)
+def ground(desk: Desk, run: Run, agent: str) -> Ground:
+    """Return the policy in force for the run under this agent; reads the repository at its base, so never inside a transaction."""
+    policy = desk.policies.policy(desk.fleet.agents().get(agent), run.repo, run.base)
     return Ground(policy, policy_digest(policy))
 
 

@@ -18,7 +18,7 @@ from loopy.domain.events import Event, StreamEvent
 from loopy.domain.evidence import ApprovalRecord, AttemptRecord
 from loopy.domain.outcome import Outcome
 from loopy.domain.run import Claim, Run
-from loopy.domain.states import Step
+from loopy.domain.states import Step, Wait
 from loopy.domain.ticket import Comment, RunId, Ticket, TicketId
 
 
@@ -98,6 +98,18 @@ class Runs(Protocol):
 
     def by_state(self, *states: str, limit: int = 1000) -> Sequence[Run]:
         """Return runs in these states, oldest first."""
+        ...
+
+    def due(self) -> Sequence[Run]:
+        """Return waiting runs whose time has come, the longest overdue first, without those that are `orphaned`."""
+        ...
+
+    def orphaned(self) -> Sequence[Run]:
+        """Return cancelled runs without an owner that are not on their way to the end."""
+        ...
+
+    def waiting_for(self, why: Wait) -> Sequence[Run]:
+        """Return the runs that wait for this, oldest first."""
         ...
 
     def ready(self, limit: int = 64) -> Sequence[Run]:

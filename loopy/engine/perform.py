@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from loopy.domain.agent import Tried
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import ConfigError, GitError, LostError, MigrationError, WorkspaceError
+from loopy.domain.errors import ConfigError, GitError, LoopyError, LostError, MigrationError, WorkspaceError
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import Coded, NotShipped, StepResult, Unchanged
+from loopy.domain.plan import Routed
+from loopy.domain.policy import Policy
 from loopy.domain.run import Claim, Run
 from loopy.domain.states import RunState, Segment, Step, Wait
 from loopy.engine import moves
@@ -49,8 +51,8 @@ class Performer:
         try:
             with self.pulse.leash(held) as leash:
                 result = self._work(held, leash)
-                on = ground(self.desk, held)
-            if leash.stopping() == "draining" and isinstance(result, Tried | NotShipped):
+                on = self._ground(held, result)
+            if self.pulse.draining.is_set() and isinstance(result, Tried | NotShipped):
                 return self._give_back(held)
             return self._finish(held, result, on)
         except LostError as lost:
@@ -63,7 +65,9 @@ class Performer:
         """A redelivery may come before the sweep has seen that the owner died."""
         with self.desk.graph.read() as tx:
             run = tx.runs.get(run_id)
-        if run and run.owner and run.owner != self.desk.worker and self.desk.alive.dead(run.owner):
+        if run is None or run.owner in (None, self.desk.worker) or run.host != self.desk.host:
+            return
+        if self.desk.alive.dead(run.owner):
             ring_all(self.desk.doorbell, free_dead(self.desk, run.owner))
 
     def _claim(self, run_id: str, step: Step, epoch: int) -> Claim | Superseded:
@@ -85,6 +89,22 @@ class Performer:
                 return Tried(failure=Failure.DISK_FULL, detail=str(error))
             log.exception("%s of %s failed", held.run.step, held.run.id)
             return Tried(failure=Failure.INTERNAL, detail=f"{type(error).__name__}: {error}"[:1000])
+
+    def _ground(self, held: Claim, result: StepResult) -> Ground:
+        """Return the policy that the finish decides by; a chosen agent's own policy counts from its choice on."""
+        try:
+            return ground(self.desk, held.run, result.agent if isinstance(result, Routed) else held.run.agent)
+        except (ConfigError, WorkspaceError, GitError):  # the step has failed of it, too: the operator's word remains
+            return ground(self.desk, replace(held.run, base=""), "")
+
+    def _grounded(self, held: Claim, result: StepResult) -> tuple[StepResult, Ground]:
+        """Add the policy in force; one that cannot be read costs the step its result, and never the run its end."""
+        try:
+            return result, ground(self.desk, held)
+        except LoopyError as error:
+            tried = Tried(failure=Failure.WORKSPACE, detail=str(error))
+            keeps = held.run.step is Step.SHIP or isinstance(result, Tried)
+            return result if keeps else tried, Ground(Policy(), "")
 
     def _finish(self, held: Claim, result: StepResult, on: Ground) -> bool:
         crashpoint("finish.before_transaction")

@@ -26,7 +26,7 @@ def ship_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     """Ship what passed; a run that did not pass, or is bare, ships nothing and goes to its receipt."""
     if claim.run.bare or claim.run.verdict is not Verdict.PASSED:
         return Shipped()
-    at, on = scene(desk.graph, claim), ground(desk, claim)
+    at, on = scene(desk.graph, claim), ground(desk, claim.run, claim.run.agent)
     change = at.change
     assert change is not None, "a passed run has a change"
     decision = evaluate(on.policy, gate_facts(desk, at).model_copy(update={"change": change}))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.errors import LoopyError, LostError
 from loopy.domain.run import Run
-from loopy.domain.states import RunState, Segment, Wait
+from loopy.domain.states import RunState, Wait
 from loopy.engine import moves
 from loopy.engine.bell import ring_all
 from loopy.engine.dependencies import look_again
@@ -40,23 +40,22 @@ class Sweep:
         with self.desk.graph.read() as tx:
             running = tx.runs.by_state(RunState.RUNNING)
             queued = tx.runs.by_state(RunState.QUEUED)
-            waiting = tx.runs.by_state(RunState.WAITING)
+            orphaned, due = tx.runs.orphaned(), tx.runs.due()
             some_ready = bool(tx.runs.ready(limit=1))
-            workers = [w.id for w in tx.fleet.workers()]
+            workers = [w.id for w in tx.fleet.workers() if w.host == self.desk.host]  # locks are of this host
         rings = self._free(workers, running)
-        unowned = [r for r in (*queued, *waiting) if r.cancel and r.segment is not Segment.FINISH]
-        moved = self._each(unowned, _abort) + self._each(_due(waiting, self.desk.clock.now()), _wake)
+        moved = self._each(orphaned, _abort) + self._each(due, _wake)
         if some_ready or moved or rings:
             with self.desk.graph.write() as tx:
                 rings += self.desk.admission.admit(tx)
         rings += self._again(queued)
         ring_all(self.desk.doorbell, rings)
-        self._slow(waiting)
+        self._slow()
         return len(rings) + moved
 
     def _free(self, workers: Sequence[str], running: Sequence[Run]) -> list[Ring]:
         rings: list[Ring] = []
-        owners = {r.owner for r in running if r.owner}
+        owners = {r.owner for r in running if r.owner and r.host == self.desk.host}
         for worker in {*workers, *owners} - {self.desk.worker}:
             if self.desk.alive.dead(worker):
                 log.warning("worker %s died; its runs go on", worker[:8])
@@ -67,14 +66,14 @@ class Sweep:
         crashpoint("sweep.after_free")
         return rings
 
-    def _each(self, runs: Sequence[Run], act: object) -> int:
+    def _each(self, runs: Sequence[Run], act: Callable[[Tx, Run], object]) -> int:
         moved = 0
         for run in runs:
             try:
                 with self.desk.graph.write() as tx:
                     now = tx.runs.get(run.id)
                     if now is not None and now.version == run.version:
-                        act(tx, now)  # type: ignore[operator]
+                        act(tx, now)
                         moved += 1
             except LostError:
                 continue  # somebody else was first
@@ -96,17 +95,18 @@ class Sweep:
                 continue
         return rings
 
-    def _slow(self, waiting: Sequence[Run]) -> None:
+    def _slow(self) -> None:
         """Do what may take a while: unpublished receipts, dependencies; seldom."""
         if self.desk.clock.awake() - self._slow_at < SLOW_EVERY_S:
             return
         self._slow_at = self.desk.clock.awake()
         with self.desk.graph.read() as tx:
             runs = [tx.runs.get(row.run) for row in tx.receipts.unpushed()]
+            dependent = tx.runs.waiting_for(Wait.DEPENDENCY)
         for run in runs:
             if run is not None and run.ended_at and self.desk.clock.now() - run.ended_at > timedelta(seconds=5):
                 publish(self.desk, run)
-        look_again(self.desk, [r for r in waiting if r.wait is Wait.DEPENDENCY])
+        look_again(self.desk, dependent)
 
 
 def _abort(tx: Tx, run: Run) -> None:
@@ -115,12 +115,6 @@ def _abort(tx: Tx, run: Run) -> None:
 
 def _wake(tx: Tx, run: Run) -> None:
     moves.ready(tx, run, run.segment, run.step, f"woken from {run.wait}")
-
-
-def _due(waiting: Sequence[Run], now: datetime) -> list[Run]:
-    """Return what is to be woken; a cancelled run only in `finish`, where it may have begun to ship (rule 13)."""
-    due = [r for r in waiting if r.wake_at is not None and r.wake_at <= now]
-    return [r for r in due if not r.cancel or r.segment is Segment.FINISH]
 
 
 def _unheard(run: Run, now: datetime) -> bool:

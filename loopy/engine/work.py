@@ -10,10 +10,10 @@ from loopy.domain.failures import Failure
 from loopy.domain.gate import evaluate
 from loopy.domain.outcome import Packed, StepResult
 from loopy.domain.policy import Verb
-from loopy.domain.run import Claim
+from loopy.domain.run import Claim, Run
 from loopy.domain.states import Step, Verdict
 from loopy.engine.desk import Desk
-from loopy.engine.facts import ground
+from loopy.engine.facts import Ground, approved, ground
 from loopy.engine.failover import successor
 from loopy.engine.gating import gate_facts
 from loopy.engine.roster import roster
@@ -59,11 +59,14 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     agent = desk.fleet.agents().get(claim.run.agent)
     if agent is None:
         return Tried(failure=Failure.AGENT_MISSING, detail=f"no agent is called '{claim.run.agent}'")
-    policy, facts = ground(desk, claim).policy, gate_facts(desk, at)
+    on, facts = ground(desk, claim.run, claim.run.agent), gate_facts(desk, at)
+    policy = on.policy
     refused = evaluate(policy, facts)  # before the agent starts: the circumstances alone
     if refused.verdict is Verb.DENY:
         why = "; ".join(f"{f.rule}: {f.why}{f' ({f.hint})' if f.hint else ''}" for f in refused.findings)
         return Tried(failure=Failure.POLICY_REFUSED, detail=why)
+    if _slips_past(desk, claim.run, on):
+        return Tried(failure=Failure.POLICY_REFUSED, detail="nobody approved its start; retry it from its plan")
     desk.guards.clear(claim.run.id, claim.token)
     if over := reserve(desk, claim, policy):
         return over
@@ -74,6 +77,15 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     result = coding.code(agent, brief, place, by, desk.driver, desk.workspaces, leash)
     settle(desk, claim, result)
     return result
+
+
+def _slips_past(desk: Desk, run: Run, on: Ground) -> bool:
+    """Whether a fork begins behind the before-run gate that the run it came from did not pass (rule 14)."""
+    if not (on.policy.approve_run and run.forked_from and run.turn == 1):
+        return False
+    with desk.graph.read() as tx:
+        old, subject = tx.runs.get(run.forked_from), on.run_subject(tx, run)
+        return not any(approved(tx, asked, subject) for asked in (run, old) if asked)
 
 
 def _feedback(desk: Desk, at: Scene, place: Workspace, token: int) -> coding.Feedback:
@@ -104,7 +116,7 @@ def failover_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
 
 def evidence_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
     """Write the evidence pack and say what an approval of it would bind to."""
-    on = ground(desk, claim)
+    on = ground(desk, claim.run, claim.run.agent)
     with desk.graph.read() as tx:
         pack = gather(tx, claim.run, desk.fleet, desk.sandbox, on.sha256)
     json_sha256 = desk.archive.put(claim.run.id, "evidence.json", packing.as_json(pack))

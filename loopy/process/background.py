@@ -30,7 +30,7 @@ class Background:
         if self.process.stdin is not None:
             with suppress(OSError):
                 self.process.stdin.close()
-        for act, seconds in ((lambda: None, patience_s), (self.process.terminate, 3.0), (self.process.kill, 3.0)):
+        for act, seconds in ((self.process.poll, patience_s), (self.process.terminate, 3.0), (self.process.kill, 3.0)):
             act()
             with suppress(subprocess.TimeoutExpired):
                 return self.process.wait(timeout=seconds)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, insert, or_, select, update
 
 from loopy.domain.agent import Tried
 from loopy.domain.errors import LostError, MigrationError, StoreError
@@ -16,12 +16,13 @@ from loopy.domain.evidence import AttemptRecord
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import OUTCOMES, SCHEMA, Outcome
 from loopy.domain.run import Claim, Run
-from loopy.domain.states import RunState, Step
+from loopy.domain.states import RunState, Step, Wait
 from loopy.domain.ticket import RunId, TicketId
 from loopy.store import schema as s
 from loopy.store.rows import as_json, moment, moment_of, run_columns, run_of, seconds, stored, ticket_number
 
 ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
+ROWS = 500  # of one look; the next look takes the next
 AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
 GET = select(s.run).where(s.run.c.id == bindparam("id"))
 GET_LOCKED = GET.with_for_update()
@@ -75,6 +76,23 @@ class SqlRuns:
     def by_state(self, *states: str, limit: int = 1000) -> Sequence[Run]:
         rows = self._c.execute(select(s.run).where(s.run.c.state.in_(states)).order_by(s.run.c.created_at).limit(limit))
         return [run_of(r) for r in rows]
+
+    def due(self) -> Sequence[Run]:
+        waiting = select(s.run).where(s.run.c.state == "waiting", s.run.c.wake_at <= seconds(self._now))
+        others = or_(s.run.c.cancel.is_(False), s.run.c.segment == "finish")  # `orphaned` has the rest
+        return self._all(waiting.where(others).order_by(s.run.c.wake_at))
+
+    def orphaned(self) -> Sequence[Run]:
+        flagged = select(s.run).where(s.run.c.cancel.is_(True), s.run.c.state != "ended")
+        return self._all(flagged.where(s.run.c.owner.is_(None), s.run.c.segment != "finish"))
+
+    def waiting_for(self, why: Wait) -> Sequence[Run]:
+        return self._all(
+            select(s.run).where(s.run.c.state == "waiting", s.run.c.wait == why).order_by(s.run.c.created_at)
+        )
+
+    def _all(self, query: Select[Any]) -> Sequence[Run]:
+        return [run_of(r) for r in self._c.execute(query.limit(ROWS))]
 
     def ready(self, limit: int = 64) -> Sequence[Run]:
         age = (seconds(self._now) - func.coalesce(s.run.c.ready_at, s.run.c.created_at)) / AGEING_S

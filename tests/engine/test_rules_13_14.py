@@ -252,3 +252,15 @@ def test_14_a_fork_does_not_slip_past_the_before_run_gate(world: World) -> None:
     fork = world.intake.retry("LP-1", "tester", Step.CODE)
     world.pump()
     assert (world.bench.agents, world.run(fork.id).verdict) == ([], Verdict.REFUSED)
+
+
+def test_14_a_fork_on_the_same_base_plan_and_policy_keeps_the_answer(world: World) -> None:
+    world.change(approve_run=True, turns=1)
+    world.bench.reports = [False]
+    run = world.start()
+    world.pump()
+    world.intake.answer(run.id, "approve", "person:me")
+    world.pump()
+    fork = world.intake.retry("LP-1", "tester", Step.CODE)
+    world.pump()
+    assert world.run(fork.id).verdict is Verdict.PASSED

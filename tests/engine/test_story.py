@@ -7,19 +7,14 @@ from datetime import timedelta
 
 from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport
+from loopy.domain.errors import ConfigError
 from loopy.domain.failures import Failure
 from loopy.domain.policy import PathRule
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.domain.ticket import Resolution
-from tests.engine.world import World, a_change
-
-
-def receipt(world: World, run_id: str) -> dict[str, object]:
-    with world.graph.read() as tx:
-        row = tx.receipts.of(run_id)
-    assert row is not None
-    predicate: dict[str, object] = json.loads(row.statement)["predicate"]
-    return predicate
+from tests.engine.acts import receipt
+from tests.engine.fakes import a_change
+from tests.engine.world import World
 
 
 def test_a_ticket_becomes_a_branch_and_a_receipt(world: World) -> None:
@@ -209,3 +204,25 @@ def test_a_retry_from_code_keeps_the_plan_and_ships_anew(world: World) -> None:
     assert world.run(fork.id).verdict is Verdict.PASSED
     with world.graph.read() as tx:
         assert isinstance(tx.runs.outcome(fork.id, 1, Step.CHECK), CheckReport)
+
+
+def test_a_policy_that_cannot_be_read_ends_the_run_and_does_not_hang_it(world: World) -> None:
+    world.broken = ConfigError("loopy.toml at bbbbbbbbbbbb", "not valid TOML")
+    run = world.start()
+    for _ in range(20):
+        world.pump()
+        world.clock.tick(10)
+        world.sweep().once()
+    ended = world.run(run.id)
+    assert (ended.state, ended.verdict, ended.reason) == (RunState.ENDED, Verdict.FAILED, Failure.WORKSPACE)
+    assert receipt(world, run.id)["verdict"] == "FAILED"
+
+
+def test_a_policy_that_cannot_be_read_for_a_moment_costs_an_attempt(world: World) -> None:
+    run = world.start()
+    world.pump_until(run.id, Step.CHECK)
+    world.broken = ConfigError("loopy.toml at bbbbbbbbbbbb", "cannot be read")
+    world.deliver()
+    world.broken = None
+    world.pump()
+    assert world.run(run.id).verdict is Verdict.PASSED
