@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import loopy
 from loopy.bootstrap.desk import desk
 from loopy.bootstrap.services import Services
-from loopy.engine.graph import Worker
+from loopy.engine.books import Worker
 from loopy.engine.liveness import LeaseWatch
 from loopy.engine.perform import Performer
 from loopy.engine.pulse import Pulse

@@ -17,7 +17,7 @@ from loopy.domain.errors import ConfigError, NotFoundError
 if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
     from loopy.domain.agent import Agent
-    from loopy.engine.graph import Cooldown
+    from loopy.engine.books import Cooldown
 
 KINDS = ("code", "test", "docs", "review", "security")
 

@@ -12,7 +12,7 @@ from loopy.domain.errors import NotFoundError
 if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
     from loopy.domain.run import Run
-    from loopy.engine.graph import Worker
+    from loopy.engine.books import Worker
     from loopy.store.graph import SqlTx
 
 RUN = re.compile(r"^(?:LP-)?(\d{1,15})\.(\d{1,9})$", re.IGNORECASE)

@@ -11,9 +11,10 @@ from loopy.domain.effect import EffectState
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Verdict
 from loopy.domain.ticket import Resolution
+from loopy.engine.books import ReceiptRow
 from loopy.engine.decide import Next
 from loopy.engine.desk import Desk
-from loopy.engine.graph import ReceiptRow, Tx
+from loopy.engine.graph import Tx
 from loopy.engine.receipt import statement
 from loopy.engine.story import gather
 

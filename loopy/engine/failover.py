@@ -9,7 +9,8 @@ from loopy.domain.agent import Agent, Tried
 from loopy.domain.failures import RULES, Failure
 from loopy.domain.outcome import FailedOver
 from loopy.domain.run import Run
-from loopy.engine.graph import Cooldown, Tx
+from loopy.engine.books import Cooldown
+from loopy.engine.graph import Tx
 from loopy.engine.order import COOLDOWN_MIN_S, MOVES, RESET_MARGIN_S
 
 

@@ -13,7 +13,8 @@ from loopy.domain.ticket import Comment, Resolution, RunId, Ticket, TicketId
 from loopy.engine import moves
 from loopy.engine.admission import Admission
 from loopy.engine.bell import ring_all
-from loopy.engine.graph import Approval, Graph, Tx
+from loopy.engine.books import Approval
+from loopy.engine.graph import Graph, Tx
 from loopy.engine.moves import Ring
 from loopy.ports import Doorbell
 

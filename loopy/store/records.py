@@ -13,7 +13,7 @@ from loopy.domain.effect import Effect, EffectKind, EffectState
 from loopy.domain.errors import LostError, StoreError
 from loopy.domain.evidence import ApprovalRecord
 from loopy.domain.run import Run
-from loopy.engine.graph import Approval, Cooldown, ReceiptRow, Worker
+from loopy.engine.books import Approval, Cooldown, ReceiptRow, Worker
 from loopy.store import schema as s
 from loopy.store.rows import as_json, effect_of, moment, moment_of, seconds
 

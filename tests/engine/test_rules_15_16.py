@@ -11,7 +11,7 @@ import pytest
 from loopy.domain import crashpoints
 from loopy.domain.errors import StoreError
 from loopy.domain.states import RunState, Step, Verdict, Wait
-from loopy.engine.graph import ReceiptRow
+from loopy.engine.books import ReceiptRow
 from tests.engine.acts import BRANCH, receipt
 from tests.engine.fakes import a_change
 from tests.engine.world import World

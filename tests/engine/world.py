@@ -17,8 +17,8 @@ from loopy.domain.run import Run
 from loopy.domain.states import RunState, Step
 from loopy.domain.ticket import Ticket, TicketId
 from loopy.engine.admission import Admission
+from loopy.engine.books import Worker
 from loopy.engine.desk import Desk
-from loopy.engine.graph import Worker
 from loopy.engine.intake import Intake
 from loopy.engine.liveness import LeaseWatch
 from loopy.engine.perform import Performer

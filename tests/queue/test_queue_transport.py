@@ -4,53 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
 
 import pytest
-from kombu import Connection, Consumer, Exchange, Message, Producer, Queue
+from kombu import Connection, Consumer, Exchange, Message, Queue
 from kombu.exceptions import ChannelError
 
 from loopy.queue.embedded.pace import Pace
-from tests.queue.support import open_channel, wait_until
-
-
-def publish(connection: Connection, body: Any, **how: Any) -> None:
-    with connection.channel() as channel:
-        Producer(channel).publish(body, **how)
-
-
-def declared(connection: Connection, *queues: Queue) -> None:
-    for queue in queues:
-        queue(connection.default_channel).declare()
-
-
-def drain(connection: Connection, *queues: Queue, ack: bool = True, limit: int = 1000) -> list[Any]:
-    """Consume until nothing more comes; a consumer of its own each time."""
-    got: list[Any] = []
-
-    def note(body: Any, message: Message) -> None:
-        got.append(body)
-        if ack:
-            message.ack()
-
-    with connection.channel() as channel, Consumer(channel, list(queues), callbacks=[note]):
-        while len(got) < limit:
-            try:
-                connection.drain_events(timeout=0.1)
-            except TimeoutError:
-                break
-    return got
-
-
-def size(connection: Connection, queue: Queue) -> int:
-    with open_channel(connection) as channel:
-        return channel.queue_declare(queue.name, passive=True).message_count
-
-
-def consumers(connection: Connection, queue: Queue) -> int:
-    with open_channel(connection) as channel:
-        return channel.queue_declare(queue.name, passive=True).consumer_count
+from tests.queue.channels import declared, drain, publish, size
+from tests.queue.support import open_channel
 
 
 def test_a_message_is_delivered_once_and_gone_after_its_ack(connection: Connection) -> None:
@@ -301,76 +262,3 @@ def test_bodies_come_through_as_they_were(connection: Connection, body: bytes | 
         message = channel.basic_get("loop", no_ack=True)
     assert message is not None
     assert message.payload == body
-
-
-def test_a_message_past_its_expiration_is_not_delivered(connection: Connection) -> None:
-    queue = Queue("loop")
-    declared(connection, queue)
-    publish(connection, "old", routing_key="loop", expiration=0.05)
-    publish(connection, "new", routing_key="loop", expiration=60)
-    wait_until(lambda: size(connection, queue) == 1)
-    assert drain(connection, queue) == ["new"]
-
-
-def test_a_queues_message_ttl_rules_when_it_is_shorter(connection: Connection) -> None:
-    queue = Queue("celeryev.x", message_ttl=0.05)
-    declared(connection, queue)
-    publish(connection, "event", routing_key="celeryev.x", expiration=60)
-    assert size(connection, queue) == 1
-    wait_until(lambda: size(connection, queue) == 0)
-
-
-def exists(connection: Connection, name: str) -> bool:
-    try:
-        size(connection, Queue(name))
-    except ChannelError:
-        return False
-    return True
-
-
-def idle(connection: Connection, holds: Callable[[], bool], timeout_s: float = 6.0) -> None:
-    """Let the connection wait for events, as every worker does, until something holds."""
-
-    def held() -> bool:
-        with suppress(TimeoutError):
-            connection.drain_events(timeout=0.05)
-        return holds()
-
-    wait_until(held, timeout_s)
-
-
-def test_an_abandoned_queue_expires_with_its_messages_and_a_consumed_one_does_not(connection: Connection) -> None:
-    abandoned, used = Queue("celeryev.a", expires=0.2), Queue("celeryev.b", expires=0.2)
-    declared(connection, abandoned, used)
-    publish(connection, "event", routing_key="celeryev.a")
-    with connection.channel() as channel, Consumer(channel, [used], on_message=lambda _: None):
-        idle(connection, lambda: not exists(connection, "celeryev.a"))
-        assert exists(connection, "celeryev.b")
-    idle(connection, lambda: not exists(connection, "celeryev.b"))
-    declared(connection, Queue("celeryev.a"))
-    assert size(connection, abandoned) == 0
-
-
-def test_an_auto_delete_queue_goes_with_its_last_consumer(connection: Connection) -> None:
-    queue = Queue("reply", auto_delete=True)
-    declared(connection, queue)
-    with connection.channel() as one, connection.channel() as two, Consumer(one, [queue], on_message=lambda _: None):
-        with Consumer(two, [queue], on_message=lambda _: None):
-            pass
-        assert exists(connection, "reply")
-    assert not exists(connection, "reply")
-
-
-def test_an_exclusive_queue_goes_with_its_connection(url: str, connection: Connection) -> None:
-    with Connection(url) as other:
-        declared(other, Queue("mine", exclusive=True))
-        assert exists(connection, "mine")
-    assert not exists(connection, "mine")
-
-
-def test_a_declaration_tells_how_many_consumers_there_are(connection: Connection) -> None:
-    queue = Queue("loop")
-    declared(connection, queue)
-    with connection.channel() as channel, Consumer(channel, [queue], on_message=lambda _: None):
-        assert consumers(connection, queue) == 1
-    assert consumers(connection, queue) == 0
