@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopy.domain.agent import Agent
+from loopy.domain.errors import ConfigError
 from loopy.engine.admission import Admission
 from loopy.engine.intake import Intake
 from loopy.settings.home import ensure_home, install_id
@@ -39,6 +41,8 @@ REMOTE_VARIABLES = (
     "XDG_CONFIG_HOME",
 )
 
+log = logging.getLogger("loopy.settings")
+
 
 class SystemClock:
     """The wall's time, and CLOCK_MONOTONIC (which stands still while the host is suspended, on Linux and macOS)."""
@@ -52,15 +56,30 @@ class SystemClock:
         return time.monotonic()
 
 
-@dataclass(frozen=True)
 class SettingsFleet:
-    """The agents that the operator's file names."""
+    """The agents that the operator's file names; a change of the file counts at once, a broken one not at all."""
 
-    settings: Settings
+    def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
+        self._file, self._home, self._env = settings.file, settings.home, env
+        self._agents: Mapping[str, Agent] = settings.agents
+        self._stamp = self._changed()
 
     def agents(self) -> Mapping[str, Agent]:
         """Return every agent by name."""
-        return self.settings.agents
+        stamp = self._changed()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._agents = load_settings(self._env, self._home).agents
+            except ConfigError as error:
+                log.warning("the agents stay as they were: %s", error)
+        return self._agents
+
+    def _changed(self) -> int:
+        try:
+            return self._file.stat().st_mtime_ns
+        except OSError:
+            return 0
 
 
 @dataclass(frozen=True)
@@ -113,7 +132,7 @@ class Services:
     @cached_property
     def fleet(self) -> SettingsFleet:
         """The agents."""
-        return SettingsFleet(self.settings)
+        return SettingsFleet(self.settings, self.env)
 
     @cached_property
     def intake(self) -> Intake:

@@ -26,7 +26,10 @@ KINDS = ("code", "test", "docs", "review", "security")
 @options.as_json
 @options.example("loopy agents", "loopy agents --json | jq '.[] | select(.healthy)'")
 def agents(as_json: bool) -> None:
-    """List the agents and whether each is usable: installed, the program that is meant, logged in, not cooling."""
+    """List the agents and whether each is usable.
+
+    Installed, the program that is meant, logged in, and not cooling after a limit.
+    """
     from loopy.cli.home import open_home
 
     made = open_home()

@@ -21,9 +21,9 @@ ENDED = 6  # ranks above it are over
 @options.as_json
 @options.example("loopy board", "loopy board --json")
 def board(everything: bool, limit: int, as_json: bool) -> None:
-    """Show where every ticket is; what needs you comes first, what is over last.
+    """Show where every ticket is.
 
-    A status is derived from the ticket and its newest run: open, ready, queued, running, waiting, needs approval, needs
+    What needs you comes first, what is over last. A status is derived from the ticket and its newest run: open, ready, queued, running, waiting, needs approval, needs
     an answer, shipped, failed, refused, aborted, closed.
     """
     from loopy.cli.home import open_home

@@ -16,9 +16,9 @@ COLUMN = 10
 @click.option("--agent", default="", help="A CLI of the catalogue that is to do the second ticket for real.")
 @options.example("loopy demo", "loopy demo --agent claude")
 def demo(agent: str) -> int:
-    """Take four tickets through the real stack in a scratch home, and verify their four receipts.
+    """Take four tickets through the real stack in a scratch home.
 
-    A worker is killed on the way. Exit code 0 only when all of it held.
+    A worker is killed on the way, and the four receipts are verified. Exit code 0 only when all of it held.
     """
     from loopy.cli.paper import echo, ink
     from loopy.demo.run import main

@@ -43,7 +43,10 @@ MARKS = {"ok": ("✓", "good"), "warn": ("!", "need"), "fail": ("✗", "bad")}
 @options.as_json
 @options.example("loopy doctor")
 def doctor(as_json: bool) -> int:
-    """Look at home, database, broker, git, workers, agents, sandbox, disk and key. Exit code 1 when one of them fails."""
+    """Look at the house, and say what to mend and how.
+
+    Home, database, broker, git, workers, agents, sandbox, disk and key. Exit code 1 when one of them fails.
+    """
     signs = list(look())
     failed = any(sign.state == "fail" for sign in signs)
     if as_json:

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @options.as_json
 @options.example("loopy evidence LP-1.1", "loopy evidence LP-1.1 --json | jq .turns[-1].report")
 def evidence(run_id: str, form: str | None, as_json: bool) -> None:
-    """Show a run's evidence pack: plan, turns, gate, checks, attempts, files, risks."""
+    """Show a run's evidence pack.
+
+    Plan, route, turns, gate, checks, attempts, files, risks and open questions, as a page in Markdown.
+    """
     from loopy.cli.home import open_home
 
     made = open_home()

@@ -26,9 +26,13 @@ def exit_code_of(act: Callable[[], Any], *, as_json: bool = False) -> int:
         code = act()
     except LoopyError as error:
         return _say(error.where, error.what, error.hint, error.exit_code, type(error).__name__, as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        echo(error.message)
+        return REFUSED
     except click.UsageError as error:
         help_of = f"`{error.ctx.command_path} --help`" if error.ctx else "`loopy --help`"
-        return _say("", error.format_message().rstrip("."), help_of, REFUSED, "UsageError", as_json)
+        said = error.format_message().rstrip(".")
+        return _say("", said[:1].lower() + said[1:], help_of, REFUSED, "UsageError", as_json)
     except click.ClickException as error:
         return _say("", error.format_message(), "", error.exit_code, type(error).__name__, as_json)
     except (KeyboardInterrupt, click.Abort):

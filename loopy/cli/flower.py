@@ -18,7 +18,10 @@ from loopy.cli.paper import echo, emit_line, ink
 @options.as_lines
 @options.example("loopy flower --port 5556")
 def flower(port: int, writable: bool, as_json: bool) -> None:
-    """Open Flower on the workers: bound to 127.0.0.1, read-only, with a password that is made now and shown once."""
+    """Open Flower on the workers, on this machine only.
+
+    Bound to 127.0.0.1, read-only, with a password that is made now and shown once.
+    """
     from loopy.cli.home import open_home
 
     made = open_home()

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from loopy.cli.reader import demand, find
 from loopy.domain.errors import NotFoundError
 
@@ -20,10 +22,19 @@ TICKET = re.compile(r"^(?:LP-)?(\d{1,15})$", re.IGNORECASE)
 
 
 def open_home() -> Services:
-    """Return the services of this process's home."""
+    """Return the services of this process's home; what they have opened is closed with the command."""
     from loopy.bootstrap.services import services
 
-    return services()
+    made = services()
+    if (command := click.get_current_context(silent=True)) is not None:
+        command.call_on_close(lambda: _close(made))
+    return made
+
+
+def _close(made: Services) -> None:
+    for name in ("bell", "graph"):
+        if name in made.__dict__:  # only what was made: to ask for it would make it
+            getattr(made, name).close()
 
 
 def person(made: Services) -> str:

@@ -35,7 +35,10 @@ class Matter:
 @options.as_json
 @options.example("loopy inbox")
 def inbox(as_json: bool) -> None:
-    """Show what waits for a person, with the command that answers it: approvals, questions, failed dependencies."""
+    """Show what waits for a person, with the command that answers it.
+
+    Approvals, questions, and dependencies that will not be done by themselves.
+    """
     from dataclasses import asdict
 
     from loopy.cli.home import open_home
@@ -101,7 +104,10 @@ def _of(tx: SqlTx, card: Card) -> Iterator[Matter]:
 @click.option("--note", default="", help="Why; kept with the answer.")
 @options.as_json
 def approve(run_id: str, reject: bool, note: str, as_json: bool) -> None:
-    """Answer a run's approval; the answer holds for exactly this change, plan and policy, and the first one counts."""
+    """Answer a run's approval.
+
+    The answer holds for exactly this change, plan and policy, and the first one counts.
+    """
     from loopy.cli.home import open_home, person, run_named
 
     made = open_home()
@@ -122,7 +128,10 @@ def approve(run_id: str, reject: bool, note: str, as_json: bool) -> None:
 @options.as_json
 @options.example("loopy resume LP-1.1", "loopy resume LP-1.1 --give-up")
 def resume(run_id: str, give_up: bool, as_json: bool) -> None:
-    """Let a run go on that waits for a look, a limit, a disk or a retry; or give it up."""
+    """Let a parked run go on, or give it up.
+
+    A run that waits for an answer, a limit, a disk or a retry; one that waits for an approval is not parked.
+    """
     from loopy.cli.home import open_home, person, run_named
     from loopy.cli.views import run_json
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @options.as_json
 @options.example("loopy init", "loopy init ~/src/app --print")
 def init(path: Path, force: bool, only_show: bool, as_json: bool) -> None:
-    """Write a repository's loopy.toml: its set-up and checks, as they are detected in its newest commit.
+    """Write a repository's loopy.toml from what is detected in it.
 
-    Loopy reads the file at the base commit of a run, never from an agent's tree: commit it. The home gets a first
+    The set-up and the checks are told from the newest commit. Loopy reads the file at the base commit of a run, never from an agent's tree: commit it. The home gets a first
     loopy.toml too, if it has none.
     """
     from loopy.cli.reader import demand

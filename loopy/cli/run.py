@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 5  # ephemeral ones that are started for one run when they die
 PUBLISH_S = 10.0
+LOG_BYTES = 5_000_000
 
 
 @click.command()
@@ -37,15 +38,15 @@ PUBLISH_S = 10.0
     'loopy run "Fix the failing date parser" --repo . --agent claude', "loopy run 'Bump the year' --detach"
 )
 def run(title: str, body: str, repo: str, agent: str, priority: int, detach: bool, as_json: bool) -> int:
-    """File a ticket and follow its run live, to the receipt.
+    """File a ticket and follow its run to the receipt.
 
     Where no worker is up, one is started for as long as this command runs. Ctrl-C stops following, never the run: it
     goes on with the workers that are up, or with the next one.
 
     Exit codes: 0 the run PASSED, 4 it ended otherwise, 130 interrupted.
     """
+    from loopy.cli.filing import demand_ready, file
     from loopy.cli.home import open_home, person
-    from loopy.cli.ticket import demand_ready, file
 
     made = open_home()
     demand_ready(made)
@@ -55,10 +56,10 @@ def run(title: str, body: str, repo: str, agent: str, priority: int, detach: boo
         return _detached(made, started, as_json)
     from loopy.cli.show import Show
 
-    crew = Crew(made)
-    show = Show(made, as_json=as_json, meanwhile=lambda now: crew.look_after(now, show))
+    show = Show(made, as_json=as_json)
+    crew = Crew(made, show)
     try:
-        ended = show.follow(started)
+        ended = show.follow(started, meanwhile=crew.look_after)
         crew.await_receipt(ended)
     except KeyboardInterrupt:
         return _interrupted(started, crew, as_json)
@@ -70,8 +71,8 @@ def run(title: str, body: str, repo: str, agent: str, priority: int, detach: boo
 class Crew:
     """The workers of one command: those that are up, else an ephemeral one, replaced when it dies."""
 
-    def __init__(self, made: Services) -> None:
-        self._made = made
+    def __init__(self, made: Services, show: Show) -> None:
+        self._made, self._show = made, show
         self._ours: Background | None = None
         self._started, self._looked = 0, 0.0
 
@@ -80,7 +81,7 @@ class Crew:
         """Whether the run goes on only as long as this command does."""
         return self._ours is not None
 
-    def look_after(self, now: Run, show: Show) -> None:
+    def look_after(self, now: Run) -> None:
         """See to it that somebody works: start an ephemeral worker where none is up, again when it has died."""
         if now.ended_at is not None or time.monotonic() - self._looked < 1.0:
             return
@@ -96,11 +97,8 @@ class Crew:
             raise ProcessError("worker", f"died {MOST_WORKERS} times", hint=f"see {self._log}")
         again = self._ours is not None
         self._start()
-        show.say(
-            "the worker died; another one takes over"
-            if again
-            else f"no worker is up: started one for this run ({self._log})"
-        )
+        words = "the worker died; another one takes over" if again else "no worker is up: started one for this run"
+        self._show.say(f"{words} ({self._log})")
 
     def await_receipt(self, ended: Run) -> None:
         """Give a worker of ours the time to put the receipt where it belongs; the next one would do it as well."""
@@ -125,6 +123,8 @@ class Crew:
     def _start(self) -> None:
         from loopy.process.background import start
 
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            os.replace(self._log, self._log.with_suffix(".log.1"))
         env = {**os.environ, "LOOPY_HOME": str(self._made.settings.home)}
         self._ours = start([sys.executable, "-P", "-m", "workers", "--ephemeral"], env, self._log)
         self._started += 1

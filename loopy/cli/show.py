@@ -24,25 +24,23 @@ NOTHING: Callable[[Run], None] = lambda _run: None  # noqa: E731  (a default tha
 
 
 class Show:
-    """Shows runs of one home; `loud` tells what the agent prints, too. `meanwhile` is called at every look."""
+    """Shows runs of one home; `loud` tells what the agent prints, too."""
 
-    def __init__(
-        self, made: Services, *, as_json: bool, loud: bool = False, meanwhile: Callable[[Run], None] = NOTHING
-    ) -> None:
-        self._made, self._as_json, self._loud, self._meanwhile = made, as_json, loud, meanwhile
+    def __init__(self, made: Services, *, as_json: bool, loud: bool = False) -> None:
+        self._made, self._as_json, self._loud = made, as_json, loud
         self._live = LiveLine(colour=coloured(), on=False if as_json else None)
         self._chatty = loud or not self._live.on  # on a terminal the live line has the agent's words
         self._asked = ""
 
-    def follow(self, run: Run, after: int = 0) -> Run:
-        """Show the run until it has ended; return it as it ended."""
+    def follow(self, run: Run, after: int = 0, meanwhile: Callable[[Run], None] = NOTHING) -> Run:
+        """Show the run until it has ended, with a call of `meanwhile` at every look; return it as it ended."""
         if not self._as_json:
             self._header(run)
         teller = Teller(loud=self._loud)
         with self._live:
             for look in follow(self._made.graph, run.id, after):
                 self._tell(look, teller)
-                self._meanwhile(look.run)
+                meanwhile(look.run)
                 run = look.run
         self._ended(run)
         return run

@@ -36,10 +36,11 @@ ENDS: Mapping[Verdict, tuple[str, str, str]] = {
 def status_of(card: Card, now: datetime) -> Status:
     """Return what the card says at this moment."""
     run = card.run
-    if run is None or (run.state is RunState.ENDED and card.ticket.resolution in ("done", "cancelled")):
+    if run is None:
         return _without_run(card, now)
     if run.state is RunState.ENDED:
-        return _ended(run, now)
+        by_hand = card.ticket.closed_at is not None and run.verdict in (Verdict.FAILED, Verdict.REFUSED)
+        return _without_run(card, now) if by_hand else _ended(run, now)
     return run_status(card, run, now)
 
 
@@ -75,7 +76,7 @@ def _doing(run: Run, since: str) -> str:
 def _ended(run: Run, now: datetime) -> Status:
     mark, word, name = ENDS[run.verdict or Verdict.FAILED]
     when = ago(run.ended_at, now) if run.ended_at else ""
-    return Status(mark, word, name, " · ".join(part for part in (line(run.reason), when) if part), 7)
+    return Status(mark, word, name, " · ".join(part for part in (line(run.reason).replace("_", " "), when) if part), 7)
 
 
 def _without_run(card: Card, now: datetime) -> Status:

@@ -31,7 +31,7 @@ class Teller:
     """Tells one run; `loud` also tells what the agent thinks and prints."""
 
     def __init__(self, *, loud: bool = False) -> None:
-        self._loud = loud
+        self._loud, self._spoke = loud, False  # what a command prints are its words, until it has better ones
         self.step, self.said = "", ""  # the step under way, and the agent's last words in it
         self.since: datetime | None = None
 
@@ -47,8 +47,8 @@ class Teller:
             yield from self._moved(event)
 
     def _stream(self, event: Event) -> Iterator[Line]:
-        if event.name == "agent.message" and event.text.strip():
-            self.said = line(event.text)
+        if event.text.strip() and (event.name == "agent.message" or (event.name == "agent.output" and not self._spoke)):
+            self.said, self._spoke = line(event.text), event.name == "agent.message"
         if event.name in QUIET and not self._loud:
             return
         tell = STREAM.get(event.name)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loopy.cli import options
+from loopy.cli.filing import demand_ready, file, known_agent
 from loopy.cli.paper import echo, emit, ink, line, safe, table
-from loopy.domain.errors import ConfigError, NotFoundError, RefusedError
+from loopy.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
     from loopy.domain.run import Run
-    from loopy.domain.ticket import Ticket
-
-STDIN_MAX = 1_000_000
 
 
 @click.group()
@@ -54,58 +51,6 @@ def add(as_json: bool, **said: Any) -> None:
 
 
 @options.example("loopy ticket list --all --json")
-def file(  # noqa: PLR0913  (one name for each thing that a person can say)
-    made: Services,
-    title: str,
-    *,
-    body: str = "",
-    repo: str | None = None,
-    agent: str = "",
-    person: str = "",
-    priority: int = 2,
-    labels: tuple[str, ...] = (),
-    needs: tuple[str, ...] = (),
-) -> Ticket:
-    """File a ticket as a person said it; a folder becomes an absolute path, `-` the text on standard input."""
-    from loopy.cli.home import repo_address, repo_here
-    from loopy.domain.ticket import Ticket, TicketId
-    from loopy.store.rows import ticket_id, ticket_number
-
-    if agent and person:
-        raise ConfigError("--person", "a ticket is either an agent's or a person's")
-    known_agent(made, agent)
-    wanted = Ticket(
-        id=TicketId(""),
-        title=title,
-        body=read_stdin() if body == "-" else body,
-        repo=repo_here() if repo is None else repo_address(repo),
-        assignee=f"person:{person}" if person else agent,
-        priority=priority,
-        labels=labels,
-        depends_on=tuple(dict.fromkeys(ticket_id(ticket_number(needed)) for needed in needs)),
-        created_at=made.clock.now(),
-    )
-    return made.intake.file(wanted)
-
-
-def read_stdin() -> str:
-    """Return the text on standard input."""
-    text = sys.stdin.read(STDIN_MAX + 1)
-    if len(text) > STDIN_MAX:
-        raise ConfigError("--body", f"more than {STDIN_MAX:,} characters on standard input")
-    return text
-
-
-def known_agent(made: Services, agent: str) -> None:
-    """Raise NotFoundError for an agent that nobody has added; "" is nobody's name and passes."""
-    from loopy.domain.tables import suggestion
-
-    known = made.settings.agents
-    if agent and agent not in known:
-        hint = suggestion(agent, known, "agents") if known else "`loopy agent add NAME --cli claude` adds one"
-        raise NotFoundError("agent", f"no agent is called '{line(agent, 40)}'", hint=hint)
-
-
 @ticket.command("list")
 @click.option("--all", "everything", is_flag=True, help="Closed tickets too.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many at most.")
@@ -259,19 +204,6 @@ def cancel(ticket_id: str, as_json: bool) -> None:
     runs = made.intake.cancel(ticket_id, person(made))
     words = "is cancelled" + (f"; {', '.join(r.id for r in runs)} stops and writes its receipt" if runs else "")
     _tell_ticket(made, ticket_id, as_json, words, stopping=[run_json(r) for r in runs])
-
-
-def demand_ready(made: Services) -> None:
-    """Raise RefusedError when no run of this home could come to anything: nobody to work, or no sandbox to work in."""
-    from loopy.cli.home import sandbox_grade
-
-    if not made.settings.agents:
-        raise RefusedError("agents", "there are none yet", hint="`loopy agent add claude --cli claude` adds one")
-    asked = made.settings.policy.sandbox
-    if sandbox_grade(made) == "none" and asked != "none":
-        what = f"the policy asks for '{asked}', and this host has none"
-        hint = f'if agents may run with your rights, write [policy] sandbox = "none" in {made.settings.file}'
-        raise RefusedError("sandbox", what, hint=hint)
 
 
 def _tell_ticket(made: Services, ticket_id: str, as_json: bool, words: str, **more: Any) -> None:

@@ -19,7 +19,7 @@ QUEUES = ("loop", "code", "checks", "control", "integrations")
 @options.as_lines
 @options.example("loopy up", "loopy up --no-beat --queues code,checks")
 def up(beat: bool, concurrency: int | None, queues: str, as_json: bool) -> None:
-    """Run a worker with beat until Ctrl-C, with a line that shows what it does.
+    """Run a worker with beat, until Ctrl-C.
 
     The first Ctrl-C claims nothing more and waits for what runs; the second stops it within seconds and hands it back,
     for the next worker to go on with. Nothing is ever deleted on stop. Exit code 0 after a clean stop.

@@ -60,43 +60,53 @@ def verify(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Check a receipt: signature, agreement with itself, and, where a clone is given, with the repository.
+    """Check a receipt, and run its checks again if asked.
+
+    Its signature, its agreement with itself and, where a clone is given, with the repository.
 
     A FILE needs no database, no network and no home. A signer is trusted when its key is given, or when it is the key
     of this very installation; otherwise the answer is "could not verify", for a key that comes along proves nothing.
 
     Exit codes: 0 verified, 1 invalid, 2 could not verify.
     """
-    from datetime import UTC, datetime
-
-    from loopy.cli.reader import Objects, demand
-    from loopy.receipts.verify import verify as verified
+    from loopy.cli.reader import demand
 
     given = _given(receipt)
     place = demand(repo, "--repo") if repo else given.place
-    found = verified(
-        given.receipt,
-        signers=_signers(key, allowed_signers),
-        now=datetime.now(UTC),
-        repo=Objects(place.git_dir) if place else None,
-        previous=given.previous,
-        revoked=_revoked(revoked),
-    )
+    found = _verified(given, place, _signers(key, allowed_signers), _revoked(revoked))
     if not as_json:
         _tell(found)
-    again = (
-        _again(found, place.top if place else None, yes, as_json)
-        if rerun and found.statement and found.exit_code != 1
-        else None
-    )
+    again = None
+    if rerun and found.statement and found.exit_code != 1:
+        from loopy.cli.rerun import rerun as run_again
+
+        again = run_again(found.statement, place.top if place else None, yes=yes, quiet=as_json)
     code = 1 if again and not again.same else found.exit_code
     if as_json:
         emit(_facts(found, again, code))
-    else:
-        word, name = WORDS[code]
-        said = found.statement.predicate if found.statement and code == 0 else None
-        echo(ink(word, name) + (f"  {said.run.id}  {said.verdict}" if said else ""))
+        return code
+    word, name = WORDS[code]
+    said = found.statement.predicate if found.statement and code == 0 else None
+    echo(ink(word, name) + (f"  {said.run.id}  {said.verdict}" if said else ""))
     return code
+
+
+def _verified(
+    given: Given, place: Place | None, signers: Sequence[TrustedKey], revoked: Collection[str]
+) -> Verification:
+    from datetime import UTC, datetime
+
+    from loopy.cli.reader import Objects
+    from loopy.receipts.verify import verify as verified
+
+    return verified(
+        given.receipt,
+        signers=signers,
+        now=datetime.now(UTC),
+        repo=Objects(place.git_dir) if place else None,
+        previous=given.previous,
+        revoked=revoked,
+    )
 
 
 def _given(text: str) -> Given:
@@ -158,13 +168,6 @@ def _text(path: Path, option: str) -> str:
         return path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NotFoundError(option, f"{path} cannot be read", hint=str(error)) from error
-
-
-def _again(found: Verification, repo: Path | None, yes: bool, as_json: bool) -> Again:
-    from loopy.cli.rerun import rerun
-
-    assert found.statement is not None
-    return rerun(found.statement, repo, yes=yes, quiet=as_json)
 
 
 def _tell(found: Verification) -> None:

@@ -24,9 +24,9 @@ LOOK_S = 3.0
 @options.as_lines
 @options.example("loopy watch LP-1.1", "loopy watch LP-1 --tail --json")
 def watch(run_id: str, from_start: bool, quiet: bool, as_json: bool) -> None:
-    """Follow a run, from its start to its end; Ctrl-C stops watching, never the run.
+    """Follow a run, from its start to its end.
 
-    A ticket's id stands for its newest run. Exit code 0 when the run has ended, however it ended.
+    Ctrl-C stops watching, never the run. A ticket's id stands for its newest run. Exit code 0 when the run has ended, however it ended.
     """
     from loopy.cli.home import open_home, run_named
     from loopy.cli.show import Show
@@ -36,9 +36,8 @@ def watch(run_id: str, from_start: bool, quiet: bool, as_json: bool) -> None:
     with made.graph.read() as tx:
         run = run_named(tx, run_id)
         after = 0 if from_start else newest_event(tx)
-    show = Show(made, as_json=as_json, loud=not quiet, meanwhile=lambda now: lookout(now))
-    lookout = Lookout(made, show)
-    show.follow(run, after)
+    show = Show(made, as_json=as_json, loud=not quiet)
+    show.follow(run, after, Lookout(made, show))
 
 
 class Lookout:

@@ -9,11 +9,10 @@ from datetime import timedelta
 
 from loopy.domain.agent import Tried
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import ConfigError, GitError, LoopyError, LostError, MigrationError, WorkspaceError
+from loopy.domain.errors import ConfigError, GitError, LostError, MigrationError, WorkspaceError
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import Coded, NotShipped, StepResult, Unchanged
 from loopy.domain.plan import Routed
-from loopy.domain.policy import Policy
 from loopy.domain.run import Claim, Run
 from loopy.domain.states import RunState, Segment, Step, Wait
 from loopy.engine import moves
@@ -96,15 +95,6 @@ class Performer:
             return ground(self.desk, held.run, result.agent if isinstance(result, Routed) else held.run.agent)
         except (ConfigError, WorkspaceError, GitError):  # the step has failed of it, too: the operator's word remains
             return ground(self.desk, replace(held.run, base=""), "")
-
-    def _grounded(self, held: Claim, result: StepResult) -> tuple[StepResult, Ground]:
-        """Add the policy in force; one that cannot be read costs the step its result, and never the run its end."""
-        try:
-            return result, ground(self.desk, held)
-        except LoopyError as error:
-            tried = Tried(failure=Failure.WORKSPACE, detail=str(error))
-            keeps = held.run.step is Step.SHIP or isinstance(result, Tried)
-            return result if keeps else tried, Ground(Policy(), "")
 
     def _finish(self, held: Claim, result: StepResult, on: Ground) -> bool:
         crashpoint("finish.before_transaction")

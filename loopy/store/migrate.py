@@ -15,6 +15,8 @@ SCRIPTS = Path(__file__).with_name("migrations")
 
 def migrate(url: str, database: Path | None) -> bool:
     """Migrate if needed; return whether anything was done. One process at a time, others wait."""
+    if database is not None and not database.exists():
+        database.touch(mode=0o600)  # its WAL gets the same mode; no connection is open yet that closing could disturb
     if _revision(url) == HEAD:
         return False
     lock = WriterLock(None if database is None else database.with_name(database.name + ".migrate"), 60)

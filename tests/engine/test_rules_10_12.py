@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 import loopy
 from loopy.domain.agent import Agent, Tried
 from loopy.domain.failures import Failure
+from loopy.domain.limits import Limits, choose
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.engine.failover import successor
 from loopy.engine.order import MOVES
@@ -80,26 +83,31 @@ def test_10_a_failover_and_a_wait_give_their_slot_away(world: World) -> None:
     assert world.run(second.id).verdict is Verdict.PASSED
 
 
-def test_10_agent_account_repository_and_host_each_have_a_limit(world: World) -> None:
-    def live_turns(*, shared: str = "", wide: int = 9, repos: tuple[str, str] = ("/srv/1", "/srv/2")) -> int:
-        world.known = {n: Agent(name=n, argv=(n,), account=shared or n, concurrency=wide) for n in ("a", "b")}
-        started = [world.start(f"t{n}", "ab"[n], repo=repos[n]).id for n in range(2)]
-        started += [world.start("third", "a", repo=repos[0]).id]
-        for _ in range(9):
-            world.deliver()
-        live = sum(r.segment is Segment.TURN and r.live for r in map(world.run, started))
-        world.pump()
-        return live
-
-    world.limit(turns=9, repo=9)
-    assert live_turns() == 3
-    assert live_turns(wide=1) == 2  # one of agent a, one of agent b
-    assert live_turns(wide=1, shared="plan") == 1
-    world.limit(turns=9, repo=1)
-    assert live_turns() == 2
-    assert live_turns(repos=("/srv/1", "/srv/1")) == 1
-    world.limit(turns=1, repo=9)
-    assert live_turns() == 1
+@pytest.mark.parametrize(
+    ("limits", "wide", "facts", "free"),
+    [
+        (Limits(turns=9), 9, {}, 3),
+        (Limits(turns=2), 9, {}, 2),
+        (Limits(turns=9), 1, {}, 2),  # one of each agent
+        (Limits(turns=9), 1, {"account": "shared"}, 1),
+        (Limits(turns=9, repo=1), 9, {}, 2),  # two repositories
+        (Limits(turns=9, repo=1), 9, {"repo": "/srv/one"}, 1),
+        (Limits(turns=9, mission=1), 9, {"mission": "M-1"}, 1),
+    ],
+)
+def test_10_host_agent_account_repository_and_mission_each_have_a_limit(
+    world: World, limits: Limits, wide: int, facts: dict[str, str], free: int
+) -> None:
+    agents = {n: Agent(name=n, argv=(n,), concurrency=wide) for n in ("a", "b")}
+    run = replace(world.start(), segment=Segment.TURN, step=Step.CODE, state=RunState.READY)
+    ready = [
+        replace(run, agent=n, account=n, repo=r) for n, r in (("a", "/srv/one"), ("b", "/srv/two"), ("a", "/srv/one"))
+    ]
+    ready = [replace(r, account=facts.get("account", r.account), repo=facts.get("repo", r.repo)) for r in ready]
+    ready = [replace(r, mission=facts.get("mission", "")) for r in ready]
+    assert len(choose(ready, [], limits, agents, frozenset())) == free
+    live = [replace(r, state=RunState.RUNNING) for r in ready[:1]]
+    assert len(choose(ready[1:], live, limits, agents, frozenset())) == free - 1
 
 
 def test_10_urgent_first_then_the_repository_served_least_recently(world: World) -> None:

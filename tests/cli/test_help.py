@@ -1,0 +1,105 @@
+"""Help: fast, complete, with an example for each command."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from loopy.cli.main import PARTS, cli
+
+from .support import House
+
+HEAVY = {
+    "celery", "kombu", "sqlalchemy", "pydantic", "alembic", "rich", "composio", "mem0", "firecrawl", "tavily",
+    "httpx", "redis", "cryptography", "psutil",
+}  # fmt: skip
+NO_JSON = {"loopy demo"}  # a performance for people
+
+
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    ctx = click.Context(command, info_name=name, parent=parent)
+    if isinstance(command, click.Group):
+        for below in command.list_commands(ctx):
+            child = command.get_command(ctx, below)
+            assert child is not None
+            yield from commands(child, below, ctx)
+    else:
+        yield ctx
+
+
+EVERY = list(commands(cli, "loopy"))
+
+
+def test_help_imports_no_heavy_library() -> None:
+    seen = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "loopy.cli.main", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in seen.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported & HEAVY
+
+
+def test_help_answers_within_150_ms_of_processor_time() -> None:
+    taken = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "loopy.cli.main", "--help"], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(taken) < 0.15
+
+
+def test_help_lists_every_command_in_its_part(house: House) -> None:
+    said = house.loopy("--help")
+    assert said.code == 0
+    for title, part in PARTS.items():
+        assert f"{title}:" in said.out
+        for name, late in part.items():
+            assert name in said.out
+            assert late.summary.split()[0] in said.out
+
+
+def test_the_listed_summary_is_the_first_paragraph_of_the_commands_own_help() -> None:
+    for part in PARTS.values():
+        for name, late in part.items():
+            command = cli.get_command(click.Context(cli), name)
+            assert command is not None
+            assert (command.help or "").split("\n\n")[0] == late.summary
+
+
+@pytest.mark.parametrize("ctx", EVERY, ids=lambda ctx: ctx.command_path)
+def test_each_commands_help_has_an_example_that_calls_it(ctx: click.Context) -> None:
+    text = ctx.command.get_help(ctx)
+    assert "Example:" in text
+    assert ctx.command_path in text.partition("Example:")[2]
+
+
+@pytest.mark.parametrize("ctx", EVERY, ids=lambda ctx: ctx.command_path)
+def test_each_command_speaks_json(ctx: click.Context) -> None:
+    options = {name for param in ctx.command.params for name in param.opts}
+    assert ("--json" in options) is (ctx.command_path not in NO_JSON)
+
+
+def test_the_exit_codes_are_documented(house: House) -> None:
+    text = house.loopy("--help").out
+    for code in ("0", "1", "2", "3", "4", "70", "130"):
+        assert f"\n  {code} " in text
+
+
+@pytest.mark.parametrize("words", [(), ("ticket",), ("agent",)])
+def test_a_group_without_a_command_shows_its_help_and_is_a_usage_error(house: House, words: tuple[str, ...]) -> None:
+    said = house.loopy(*words)
+    assert said.code == 2
+    assert said.out.startswith("Usage:")
+
+
+def test_the_version_is_told(house: House) -> None:
+    assert house.loopy("--version").out == "loopy 0.1.0\n"
