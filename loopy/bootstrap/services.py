@@ -62,7 +62,7 @@ class SettingsFleet:
     def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
         self._file, self._home, self._env = settings.file, settings.home, env
         self._agents: Mapping[str, Agent] = settings.agents
-        self._stamp = self._changed()
+        self._stamp = -1  # the file may have changed since the settings were read
 
     def agents(self) -> Mapping[str, Agent]:
         """Return every agent by name."""
