@@ -62,7 +62,6 @@ def inbox(as_json: bool) -> None:
         echo(ink("nothing needs you", "quiet"))
 
 
-@options.example('loopy approve LP-1.1 --note "read it"', 'loopy approve LP-1.1 --reject --note "touches the schema"')
 def matters(made: Services) -> list[Matter]:
     """Return everything that waits for a person, the newest ticket first."""
     from loopy.store.board import under_way
@@ -103,6 +102,7 @@ def _of(tx: SqlTx, card: Card) -> Iterator[Matter]:
 @click.option("--reject", is_flag=True, help="Say no: the run ends as REFUSED.")
 @click.option("--note", default="", help="Why; kept with the answer.")
 @options.as_json
+@options.example('loopy approve LP-1.1 --note "read it"', 'loopy approve LP-1.1 --reject --note "touches the schema"')
 def approve(run_id: str, reject: bool, note: str, as_json: bool) -> None:
     """Answer a run's approval.
 

@@ -50,11 +50,11 @@ def add(as_json: bool, **said: Any) -> None:
         echo(ink(f"start it: loopy ticket start {filed.id}", "quiet"))
 
 
-@options.example("loopy ticket list --all --json")
 @ticket.command("list")
 @click.option("--all", "everything", is_flag=True, help="Closed tickets too.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many at most.")
 @options.as_json
+@options.example("loopy ticket list --all --json")
 def list_tickets(everything: bool, limit: int, as_json: bool) -> None:
     """List tickets, newest first; open ones unless --all."""
     from loopy.cli.home import open_home
@@ -117,7 +117,6 @@ def show(ticket_id: str, as_json: bool) -> None:
     _show_runs(runs)
 
 
-@options.example("loopy ticket assign LP-1 claude", "loopy ticket assign LP-2 person:ada")
 def _show_runs(runs: Any) -> None:
     rows = [
         ((r.id, "strong"), str(r.verdict or r.state), line(r.reason), (line(r.agent), "quiet"), (f"{r.created_at:%F %T}Z", "quiet"))
@@ -133,6 +132,7 @@ def _show_runs(runs: Any) -> None:
 @click.argument("ticket_id", metavar="TICKET")
 @click.argument("assignee")
 @options.as_json
+@options.example("loopy ticket assign LP-1 claude", "loopy ticket assign LP-2 person:ada")
 def assign(ticket_id: str, assignee: str, as_json: bool) -> None:
     """Give a ticket to an agent, or to a person as `person:NAME`."""
     from loopy.cli.home import open_home, person

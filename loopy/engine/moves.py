@@ -80,7 +80,7 @@ def abort(tx: Tx, run: Run, **changes: Any) -> Run:
         return run
     verdict = run.verdict if run.verdict in (Verdict.FAILED, Verdict.REFUSED) else Verdict.ABORTED
     if run.state is RunState.WAITING:
-        return ready(tx, run, Segment.FINISH, Step.SHIP, "cancelled", verdict=verdict, reason=Failure.CANCELLED)
+        return ready(tx, run, Segment.FINISH, run.step, "cancelled", verdict=verdict, reason=Failure.CANCELLED)
     if verdict is not run.verdict:
         return tx.runs.move(run, "run.aborted", verdict=verdict, reason=Failure.CANCELLED)
     return run

@@ -87,6 +87,7 @@ def test_a_transcript_is_never_written_through_a_link(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_a_flood_of_output_neither_fills_memory_nor_hides_the_end(tmp_path: Path) -> None:
     source = (
         "import sys\nfor _ in range(700): sys.stdout.write(('x' * 99 + '\\n') * 1000)\n"

@@ -91,7 +91,7 @@ def test_each_command_speaks_json(ctx: click.Context) -> None:
 def test_the_exit_codes_are_documented(house: House) -> None:
     text = house.loopy("--help").out
     for code in ("0", "1", "2", "3", "4", "70", "130"):
-        assert f"\n  {code} " in text
+        assert f"\n    {code:<4} " in text
 
 
 @pytest.mark.parametrize("words", [(), ("ticket",), ("agent",)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,13 +84,16 @@ class Forge:
     unreachable: bool = False
     lose_reply: bool = False
     forbidden: bool = False  # it may be read, not written, and says so in words that are no answer
+    blind: bool = False  # it takes what is sent, and answers no question
+    before_look: Callable[[], None] = lambda: None
     before_push: Callable[[], None] = lambda: None
 
     def look(self, effect: Effect, _place: Workspace, leash: Leash) -> str | None:
+        self.before_look()
         self.asked.append(self.now())
         if not leash.authorised():
             raise LostError(effect.run, "not authorised")
-        return None if self.unreachable else self.refs.get(effect.ref, "")
+        return None if self.unreachable or self.blind else self.refs.get(effect.ref, "")
 
     def push(self, effect: Effect, _place: Workspace, leash: Leash, _timeout_s: float) -> str:
         self.tried.append(self.now())
@@ -240,8 +244,11 @@ class Shelf:
 
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     tidied: list[str] = field(default_factory=list)
+    full: bool = False
 
     def put(self, run_id: str, name: str, content: bytes) -> str:
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space left on device")
         self.files[run_id, name] = content
         return hashlib.sha256(content).hexdigest()
 

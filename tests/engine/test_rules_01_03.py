@@ -216,3 +216,17 @@ def test_3_a_delivery_at_or_ahead_of_a_taken_position_cuts_its_chain(
     world.deliver()
     assert world.bell.messages == []
     assert world.run(run.id).token == held.token
+
+
+def test_3_a_delivery_of_an_older_dispatch_cuts_its_chain(world: World) -> None:
+    world.bench.reports = [False]
+    run = world.start()
+    world.pump_until(run.id, Step.CODE)
+    message = world.bell.messages[0]
+    while world.run(run.id).turn == 1:
+        world.deliver()
+    world.deliver()
+    assert (world.run(run.id).turn, world.run(run.id).step) == (2, Step.CHECK)
+    world.bell.messages = [message]
+    world.deliver()
+    assert world.bell.messages == []

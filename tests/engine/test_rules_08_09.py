@@ -68,6 +68,28 @@ def test_8_two_sweeps_at_once_do_what_one_does(world: World) -> None:
     assert world.names(dead.id).count("run.freed") == 1
 
 
+def test_8_a_row_that_moved_between_the_look_and_the_act_is_left_alone(world: World) -> None:
+    world.bench.turns = [Tried(failure=Failure.QUOTA), Tried(failure=Failure.QUOTA)]
+    run = world.start()
+    world.pump()
+    world.clock.tick(3600)
+    first: list[str] = []
+
+    def overtaken(point: str) -> None:
+        if point == "sweep.after_free" and not first:
+            first.append(point)
+            world.sweep().once()
+            take(world, run.id, "w2")
+
+    crashpoints.install(overtaken)
+    try:
+        world.sweep().once()
+    finally:
+        crashpoints.install(None)
+    now = world.run(run.id)
+    assert (now.state, now.owner) == (RunState.RUNNING, "w2")
+
+
 def test_8_the_sweep_publishes_a_receipt_that_was_not(world: World) -> None:
     run = world.start()
     world.pump()

@@ -54,6 +54,15 @@ def test_10_a_death_leaks_no_slot(world: World) -> None:
     assert [world.run(r.id).verdict for r in (first, second)] == [Verdict.PASSED, Verdict.PASSED]
 
 
+def test_10_a_cancelled_run_gives_its_slot_away_at_once(world: World) -> None:
+    world.limit(turns=1)
+    first, second = world.start("first"), world.start("second")
+    for _ in range(6):
+        world.deliver()
+    world.intake.cancel("LP-1", "tester")
+    assert (world.run(first.id).segment, world.run(second.id).live) == (Segment.FINISH, True)
+
+
 def test_10_a_red_check_keeps_its_slot_for_its_own_next_turn(world: World) -> None:
     world.limit(turns=1)
     world.bench.reports = [False]

@@ -112,6 +112,19 @@ def test_13_every_cancelled_end_has_evidence_and_a_receipt(world: World, step: S
     assert receipt(world, run.id)["reason"] == "cancelled"
 
 
+def test_13_a_cancel_while_the_evidence_waits_for_space_still_packs_it(world: World) -> None:
+    run = world.start()
+    world.pump_until(run.id, Step.EVIDENCE)
+    world.shelf.full = True
+    world.deliver()
+    assert (world.run(run.id).step, world.run(run.id).wait) == (Step.EVIDENCE, Wait.DISK)
+    world.shelf.full = False
+    world.intake.cancel("LP-1", "tester")
+    world.pump()
+    assert world.run(run.id).verdict is Verdict.ABORTED
+    assert (run.id, "evidence.json") in world.shelf.files
+
+
 def test_13_a_worker_that_drains_in_a_push_hands_it_back_even_when_it_is_cancelled_too(world: World) -> None:
     run = world.start()
     world.pump_until(run.id, Step.SHIP)

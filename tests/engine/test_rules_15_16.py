@@ -85,6 +85,21 @@ def test_15_an_unreachable_target_is_a_persons_question_and_never_a_guess(world:
     assert len(world.forge.log) == 1
 
 
+def test_15_a_target_that_answers_no_question_is_not_sent_the_same_again(world: World) -> None:
+    run = world.start()
+    world.pump_until(run.id, Step.SHIP)
+    with world.dying("ship.after_push"):
+        world.deliver()
+    world.forge.blind = True
+    world.succeed("w1", "w2")
+    assert (world.run(run.id).state, len(world.forge.tried)) == (RunState.WAITING, 1)
+    world.forge.blind = False
+    world.clock.tick(120)
+    world.sweep("w2").once()
+    world.pump("w2")
+    assert (world.run(run.id).verdict, len(world.forge.log)) == (Verdict.PASSED, 1)
+
+
 def test_15_a_target_that_can_be_read_but_not_written_is_a_persons_question(world: World) -> None:
     world.forge.forbidden, world.settle_s = True, 5.0
     run = world.start()
@@ -127,17 +142,12 @@ def test_15_an_intended_effect_of_another_is_not_believed_absent_before_it_has_s
 
 def test_15_the_settle_time_counts_only_what_was_lived_through_awake(world: World) -> None:
     run_id, start = _after_a_death_at_the_intent(world), world.clock.lived
-    asleep = timedelta(days=1)
 
-    def slept(point: str) -> None:
-        if point == "claim.after_commit":
-            world.clock.wall += asleep
+    def slept() -> None:
+        world.clock.wall += timedelta(days=1)
 
-    crashpoints.install(slept)
-    try:
-        world.succeed("w1", "w2")
-    finally:
-        crashpoints.install(None)
+    world.forge.before_look = slept
+    world.succeed("w1", "w2")
     assert world.run(run_id).verdict is Verdict.PASSED
     assert world.forge.tried[0] - start >= 10.0
 

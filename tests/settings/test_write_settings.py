@@ -39,16 +39,20 @@ def load(home: Path, text: str) -> dict[str, Agent]:
     return load_settings({}, home).agents
 
 
-def test_the_starter_changes_no_default(tmp_path: Path) -> None:
+def test_the_starter_changes_one_default_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "loopy.toml").write_text(starter_toml())
     with_file, without = load_settings({}, tmp_path), load_settings({}, tmp_path / "absent")
-    assert with_file.model_dump(exclude={"home", "database_url"}) == without.model_dump(
-        exclude={"home", "database_url"}
-    )
+    assert (with_file.policy.sandbox, without.policy.sandbox) == ("none", "full")
+    assert "agents run with your rights" in starter_toml()
+    same = without.policy.model_copy(update={"sandbox": "none"})
+    left_out = {"home", "database_url", "sources", "policy"}
+    assert with_file.policy == same
+    assert with_file.model_dump(exclude=left_out) == without.model_dump(exclude=left_out)
 
 
 def test_every_sample_of_the_starter_is_a_true_one(tmp_path: Path) -> None:
-    samples = [line[2:] for line in starter_toml().splitlines() if re.match(r"# (\[|[a-z_]+ = )", line)]
+    lines = starter_toml().splitlines()
+    samples = [line.removeprefix("# ") for line in lines if re.match(r"(# )?(\[|[a-z_]+ = )", line)]
     (tmp_path / "loopy.toml").write_text("\n".join(samples))
     found = load_settings({}, tmp_path)
     assert set(found.agents) == {"claude", "codex"}

@@ -137,6 +137,7 @@ def _tip_and_open(root: str, address: str, number: int, out: object) -> None:
     out.put((tip.commit, sorted(p.name for p in place.tree.iterdir())))  # type: ignore[attr-defined]  # a queue
 
 
+@pytest.mark.slow
 def test_processes_that_open_the_same_mirror_at_once_all_get_it(tmp_path: Path) -> None:
     make_repository(tmp_path / "shop", {f"f{n}.txt": "x\n" * n for n in range(200)})
     context = multiprocessing.get_context("spawn")

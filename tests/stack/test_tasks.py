@@ -1,0 +1,84 @@
+"""The Celery tasks around the engine: a message is a run and an epoch, and a chain that is not to go on ends cleanly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from loopy.domain.states import Step
+from loopy.queue.app import make_app
+from workers.tasks import bind_tasks
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from workers.runtime import Runtime
+
+
+@dataclass
+class Rehearsal:
+    """A runtime that notes what it is asked to do, and answers as it is told."""
+
+    goes_on: bool
+    asked: list[tuple[str, Step, int]] = field(default_factory=list)
+    swept: int = 0
+
+    @property
+    def performer(self) -> Rehearsal:
+        return self
+
+    @property
+    def sweep(self) -> Rehearsal:
+        return self
+
+    def perform(self, run_id: str, step: Step, epoch: int) -> bool:
+        self.asked.append((run_id, step, epoch))
+        return self.goes_on
+
+    def once(self) -> int:
+        self.swept += 1
+        return 0
+
+
+def app_of(rehearsal: Rehearsal) -> Celery:
+    app = make_app("memory://")
+    app.conf.task_always_eager = True
+    bind_tasks(app, lambda: cast("Runtime", rehearsal))
+    return app
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_every_step_has_its_task_and_passes_the_address_on(step: Step) -> None:
+    rehearsal = Rehearsal(goes_on=True)
+    app_of(rehearsal).tasks[f"loopy.{step}"].apply(("LP-1.1", 3))
+    assert rehearsal.asked == [("LP-1.1", step, 3)]
+
+
+def chained(goes_on: bool) -> tuple[list[Step], str]:
+    """Trace the task as a worker does; what it publishes next runs at once."""
+    from celery.app.trace import build_tracer
+
+    rehearsal = Rehearsal(goes_on)
+    app = app_of(rehearsal)
+    rest = [app.signature(f"loopy.{step}", args=("LP-1.1", 1), immutable=True) for step in ("route", "size")]
+    task = app.tasks["loopy.plan"]
+    traced: Any = build_tracer(task.name, task, app=app)(
+        "id", ["LP-1.1", 1], {}, {"id": "id", "chain": rest, "delivery_info": {}}
+    )
+    return [step for _, step, _ in rehearsal.asked], "SUCCESS" if traced.info is None else str(traced.info)
+
+
+def test_a_task_that_is_to_go_on_lets_its_chain_go_on() -> None:
+    assert chained(goes_on=True) == ([Step.PLAN, Step.SIZE], "SUCCESS")
+
+
+def test_a_task_that_is_not_to_go_on_cuts_its_chain_and_succeeds() -> None:
+    assert chained(goes_on=False) == ([Step.PLAN], "SUCCESS")
+
+
+def test_recover_is_one_more_sweep() -> None:
+    rehearsal = Rehearsal(goes_on=False)
+    app_of(rehearsal).tasks["loopy.recover"].apply()
+    assert rehearsal.swept == 1
