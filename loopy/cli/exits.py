@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from loopy.cli.paper import echo, ink
+from loopy.cli.paper import echo, ink, line
 from loopy.domain.errors import LoopyError
 
 FAILED, REFUSED, NOT_PASSED, DEFECT, INTERRUPTED = 1, 2, 4, 70, 130
@@ -49,7 +49,7 @@ def _say(where: str, what: str, hint: str, code: int, kind: str, as_json: bool) 
         facts = {"kind": kind, "where": where, "what": what, "hint": hint, "exit_code": code}
         echo(json.dumps({"error": facts}), err=True)
     else:
-        echo(f"{ink('error:', 'bad')} {LoopyError(where, what, hint)}", err=True)
+        echo(f"{ink('error:', 'bad')} {line(str(LoopyError(where, what, hint)))}", err=True)
     return code
 
 

@@ -34,16 +34,27 @@ def engine(file: str, old: str, new: str) -> Edit:
     return Edit(f"{ENGINE}{file}.py", old, new)
 
 
+FILES = (
+    (3, "01_03"),
+    (6, "04_06"),
+    (7, "07"),
+    (9, "08_09"),
+    (12, "10_12"),
+    (14, "13_14"),
+    (16, "15_16"),
+    (19, "17_19"),
+)
+
+
 def mutant(rule: int, name: str, edits: Edit | tuple[Edit, ...], *killers: str) -> Mutant:
-    """Return a mutant; a killer without a path is a test of the rule's own file below tests/engine."""
-    return Mutant(rule, name, edits if isinstance(edits, tuple) else (edits,), tuple(_node(rule, k) for k in killers))
+    """Return a mutant; a killer without a path is a rule's test below tests/engine."""
+    return Mutant(rule, name, edits if isinstance(edits, tuple) else (edits,), tuple(map(_node, killers)))
 
 
-FILES = {1: "01_03", 4: "04_06", 7: "07", 8: "08_09", 10: "10_12", 13: "13_14", 15: "15_16", 17: "17_19"}
-
-
-def _node(rule: int, test: str) -> str:
+def _node(test: str) -> str:
+    """Return the node id; a rule's test is found by the number in its name."""
     if "::" in test:
         return test
-    first = max(n for n in FILES if n <= rule)
-    return f"engine/test_rules_{FILES[first]}.py::{test}"
+    rule = int(test.split("_")[1])
+    file = next(name for last, name in FILES if rule <= last)
+    return f"engine/test_rules_{file}.py::{test}"

@@ -1,0 +1,133 @@
+"""`loopy doctor`, `loopy agents`, `loopy agent add`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from loopy.bootstrap.services import Services
+
+from .support import SETTINGS, House, file_and_start
+
+
+def signs(said: Any) -> dict[str, dict[str, str]]:
+    return {sign["name"]: sign for sign in said.json["signs"]}
+
+
+def test_a_settled_house_is_in_order(settled: House) -> None:
+    said = settled.loopy("doctor", "--json")
+    found = signs(said)
+    assert said.code == 0, said.out
+    assert {"home", "work graph", "SQLite", "broker", "git", "workers", "sandbox", "disk", "signing key"} <= set(found)
+    assert found["agent worker"]["state"] == "ok"
+    assert found["sandbox"]["state"] == "warn"
+    assert "mode 0700" in found["home"]["text"]
+
+
+def test_each_sign_is_one_line_and_a_fix_stands_below_it(settled: House) -> None:
+    rows = settled.loopy("doctor").rows
+    at = next(n for n, row in enumerate(rows) if "no sandbox" in row)
+    assert rows[at].startswith("! ")
+    assert rows[at + 1].startswith("   → ")
+
+
+def test_a_policy_that_this_host_cannot_meet_fails_with_the_line_that_mends_it(house: House) -> None:
+    house.settle('[agents.worker]\ncli = "command"\nargv = ["true"]\n')
+    said = house.loopy("doctor", "--json")
+    assert said.code == 1
+    assert 'sandbox = "none"' in signs(said)["sandbox"]["fix"]
+
+
+def test_a_home_that_others_may_enter_fails_and_the_rest_is_still_told(settled: House) -> None:
+    settled.home.chmod(0o777)
+    said = settled.loopy("doctor", "--json")
+    assert said.code == 1
+    found = signs(said)
+    assert found["home"]["state"] == "fail"
+    assert "chmod 700" in found["home"]["fix"]
+    assert "git" in found
+
+
+def test_a_broker_that_does_not_answer_fails(settled: House) -> None:
+    said = settled.loopy("doctor", "--json", env={"LOOPY_BROKER_URL": "redis://127.0.0.1:1/0"})
+    assert said.code == 1
+    assert signs(said)["broker"]["state"] == "fail"
+
+
+def test_work_without_a_worker_is_a_warning(settled: House, made: Services) -> None:
+    file_and_start(made, "x", settled.repo)
+    found = signs(settled.loopy("doctor", "--json"))
+    assert found["workers"]["state"] == "warn"
+    assert found["workers"]["fix"] == "loopy up"
+
+
+def test_a_key_that_others_may_read_fails(settled: House) -> None:
+    from loopy.receipts.keys import load_or_make
+
+    load_or_make(settled.home / "keys", "abc")
+    (settled.home / "keys" / "ship_ed25519").chmod(0o644)
+    found = signs(settled.loopy("doctor", "--json"))
+    assert found["key"]["state"] == "fail"
+    assert "chmod 600" in found["key"]["fix"]
+
+
+def test_agents_are_listed_with_health_and_cooldown(settled: House, made: Services) -> None:
+    from datetime import timedelta
+
+    settled.settle(SETTINGS + '[agents.gone]\ncli = "command"\nargv = ["no-such-program"]\nscripted = true\n')
+    with made.graph.write() as tx:
+        tx.fleet.cool("worker", tx.now + timedelta(hours=1), "quota")
+    found = {each["name"]: each for each in settled.loopy("agents", "--json").json}
+    assert found["worker"]["healthy"] is True
+    assert found["worker"]["cooling_why"] == "quota"
+    assert found["gone"]["healthy"] is False
+    assert "no-such-program" in found["gone"]["reason"]
+    said = settled.loopy("agents").out
+    assert "cooling" in said
+    assert "not usable" in said
+    assert "scripted" in said
+
+
+def test_without_agents_the_list_says_how_to_add_one(house: House) -> None:
+    house.settle("")
+    assert "loopy agent add" in house.loopy("agents").out
+
+
+def test_an_agent_of_the_catalogue_is_added(settled: House) -> None:
+    said = settled.loopy("agent", "add", "claude", "--cli", "claude", "--model", "fast", "--fallback", "worker")
+    assert said.code == 0, said.err
+    added = tomllib.loads((settled.home / "loopy.toml").read_text())["agents"]["claude"]
+    assert added == {"cli": "claude", "model": "fast", "fallback": ["worker"]}
+
+
+def test_a_command_is_an_agent_too_with_its_own_options(settled: House) -> None:
+    said = settled.loopy("agent", "add", "tool", "--", "tool", "--json", "-x", "two words")
+    assert said.code == 0, said.err
+    added = tomllib.loads((settled.home / "loopy.toml").read_text())["agents"]["tool"]
+    assert added["argv"] == ["tool", "--json", "-x", "two words"]
+
+
+def test_a_home_without_a_file_gets_the_starter_with_the_agent(house: House) -> None:
+    assert house.loopy("agent", "add", "codex", "--cli", "codex").code == 0
+    text = (house.home / "loopy.toml").read_text()
+    assert text.startswith("# Loopy's settings.")
+    assert tomllib.loads(text)["agents"]["codex"]["cli"] == "codex"
+    assert (house.home / "loopy.toml").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_no_agent_is_refused_and_the_file_stays_as_it_is(settled: House) -> None:
+    before = (settled.home / "loopy.toml").read_text()
+    for words, complaint in (
+        (("worker", "--cli", "claude"), "is there already"),
+        (("Bad", "--cli", "claude"), "no good name"),
+        (("x", "--cli", "cloude"), "did you mean 'claude'?"),
+        (("x", "--cli", "claude", "--fallback", "wrker"), "did you mean 'worker'?"),
+        (("x",), "either --cli"),
+        (("x", "--cli", "claude", "--", "true"), "either --cli"),
+    ):
+        said = settled.loopy("agent", "add", *words)
+        assert said.code == 2, words
+        assert complaint in said.err
+    assert (settled.home / "loopy.toml").read_text() == before
+    assert [path.name for path in Path(settled.home).glob(".loopy.toml*")] == []

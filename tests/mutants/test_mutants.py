@@ -1,0 +1,65 @@
+"""Each rule's tests can fail: whoever takes a clause of the protocol out of the code hears of it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.lab import ROOT, Lab
+from tests.mutants.mutant import Mutant
+from tests.mutants.table import MUTANTS
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab.set_up(tmp_path_factory.mktemp("lab"))
+
+
+def test_every_rule_has_a_mutant_and_every_mutant_a_name_of_its_own() -> None:
+    assert {m.rule for m in MUTANTS} == set(range(1, 20))
+    assert len({str(m) for m in MUTANTS}) == len(MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mutant_changes_todays_source_in_exactly_one_place_per_edit(mutant: Mutant) -> None:
+    texts: dict[str, str] = {}
+    for edit in mutant.edits:
+        text = texts.get(edit.path) or (ROOT / edit.path).read_text(encoding="utf-8")
+        assert text.count(edit.old) == 1, edit
+        assert edit.old != edit.new
+        texts[edit.path] = text.replace(edit.old, edit.new)
+    for path, text in texts.items():
+        ast.parse(text, path)
+
+
+def test_every_killer_is_a_test_that_exists() -> None:
+    names: dict[str, set[str]] = {}
+    for node in (killer for mutant in MUTANTS for killer in mutant.killers):
+        file, _, test = node.partition("::")
+        if file not in names:
+            tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+            names[file] = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+        assert test.partition("[")[0] in names[file], node
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_all_killers_are_green_without_a_mutant(lab: Lab) -> None:
+    nodes = sorted({killer for mutant in MUTANTS for killer in mutant.killers})
+    verdict = lab.run(nodes)
+    assert (verdict.said, verdict.red) == ("", frozenset())
+    assert verdict.green == frozenset(nodes)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_mutant_is_killed_by_the_tests_that_are_named(mutant: Mutant, lab: Lab) -> None:
+    with lab.living(mutant):
+        verdict = lab.run(mutant.killers)
+    assert verdict.said == ""
+    assert verdict.red == frozenset(mutant.killers), f"these did not notice: {sorted(verdict.green)}"
+    for killer in mutant.killers:
+        print(f"{mutant.rule:3}  {mutant.name:38} {Path(killer).name}")
