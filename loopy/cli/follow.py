@@ -34,6 +34,8 @@ def follow(graph: Graph, run_id: str, after: int = 0, look_s: float = LOOK_S) ->
             while events := graph.events(seen, run_id, BATCH):
                 seen = events[-1].id
                 yield Look(events, run)
+                if len(events) < BATCH:
+                    break
         yield Look((), run)
         if run.state is RunState.ENDED:
             return

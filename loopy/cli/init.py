@@ -11,6 +11,7 @@ import click
 
 from loopy.cli import options
 from loopy.cli.paper import echo, emit, ink, line
+from loopy.cli.trial import tell_tried, tried
 from loopy.domain.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 @click.argument("path", default=".", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite a loopy.toml that is there.")
 @click.option("--print", "only_show", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option("--try", "attempt", is_flag=True, help="Run set-up and checks once on the newest commit.")
 @options.as_json
-@options.example("loopy init", "loopy init ~/src/app --print")
-def init(path: Path, force: bool, only_show: bool, as_json: bool) -> None:
+@options.example("loopy init", "loopy init --try", "loopy init ~/src/app --print")
+def init(path: Path, force: bool, only_show: bool, attempt: bool, as_json: bool) -> int:
     """Write a repository's loopy.toml from what is detected in it.
 
     The set-up and the checks are told from the newest commit. Loopy reads the file at the base commit of a run, never from an agent's tree: commit it. The home gets a first
@@ -41,7 +43,7 @@ def init(path: Path, force: bool, only_show: bool, as_json: bool) -> None:
     file = place.top / FILE
     if only_show:
         emit(_facts(file, found, text, written=False)) if as_json else click.echo(text, nl=False)
-        return
+        return 0
     if place.bare:
         raise RefusedError(str(place.top), "is a bare repository", hint="`loopy init --print`, and commit it by hand")
     if file.exists() and not force:
@@ -49,9 +51,12 @@ def init(path: Path, force: bool, only_show: bool, as_json: bool) -> None:
     file.write_text(text, encoding="utf-8")
     settings, made = _home_file()
     if as_json:
-        emit(_facts(file, found, text, written=True) | {"home_file": str(settings.file), "home_file_made": made})
-        return
+        results = tried(place, found) if attempt else ()
+        home = {"home_file": str(settings.file), "home_file_made": made}
+        emit(_facts(file, found, text, written=True) | home | {"tried": [r.model_dump(mode="json") for r in results]})
+        return int(not all(r.passed for r in results))
     _tell(file, found, settings, made)
+    return tell_tried(tried(place, found)) if attempt else 0
 
 
 def _detect(place: Place) -> Detected:
@@ -83,7 +88,7 @@ def _home_file() -> tuple[Settings, bool]:
         return settings, False
     with os.fdopen(handle, "w", encoding="utf-8") as out:
         out.write(starter_toml())
-    return settings, True
+    return load_settings(os.environ), True
 
 
 def _facts(file: Path, found: Detected, text: str, *, written: bool) -> dict[str, object]:

@@ -105,7 +105,7 @@ def rerun(statement: Statement, repo: Path | None, *, yes: bool, quiet: bool) ->
         if not quiet:
             _show(source, head, setup, specs)
         _ask(yes)
-        results = {r.name: r for r in _run(Path(folder), git_dir, head, setup, specs)}
+        results = {r.name: r for r in run_checks(Path(folder), git_dir, head, setup, specs)}
     again = Again(tuple(_compared(c.name, c.exit_code, results.get(c.name)) for c in said.checks))
     if not quiet:
         _tell(again, results)
@@ -150,9 +150,10 @@ def _ask(yes: bool) -> None:
         raise RefusedError("--rerun", "not run: you said no")
 
 
-def _run(
+def run_checks(
     folder: Path, git_dir: Path, head: str, setup: Sequence[Sequence[str]], specs: Sequence[CheckSpec]
 ) -> Sequence[CheckResult]:
+    """Run set-up and checks on a fresh checkout of the commit below `folder`; raises WorkspaceError if they cannot run."""
     from loopy.checks.environment import check_environment
     from loopy.checks.runner import CommandChecker
     from loopy.domain.agent import Tried
@@ -170,7 +171,7 @@ def _run(
     place = Workspace(here.run_id, str(git_dir), head, at, kept, kept / "run.lock")
     report = checker.run(specs, setup, head, at, place, here)
     if isinstance(report, Tried):
-        raise WorkspaceError("--rerun", report.detail)
+        raise WorkspaceError("checks", report.detail)
     return report.results
 
 

@@ -26,9 +26,9 @@ NOTHING: Callable[[Run], None] = lambda _run: None  # noqa: E731  (a default tha
 class Show:
     """Shows runs of one home; `loud` tells what the agent prints, too."""
 
-    def __init__(self, made: Services, *, as_json: bool, loud: bool = False) -> None:
+    def __init__(self, made: Services, *, as_json: bool, loud: bool = False, live: LiveLine | None = None) -> None:
         self._made, self._as_json, self._loud = made, as_json, loud
-        self._live = LiveLine(colour=coloured(), on=False if as_json else None)
+        self._live = live or LiveLine(colour=coloured(), on=False if as_json else None)
         self._chatty = loud or not self._live.on  # on a terminal the live line has the agent's words
         self._asked = ""
 

@@ -86,7 +86,7 @@ def test_a_defect_makes_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     exit_code_of(failing(LoopyError("x", "evil \x1b[2J\x1b]0;title\x07 words")))
-    assert capsys.readouterr().err == "error: x: evil  words\n"
+    assert capsys.readouterr().err == "error: x: evil words\n"
 
 
 def test_a_slip_is_answered_with_the_nearest_command(house: House) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+import click
 import pytest
 
 from loopy.bootstrap.services import Services
 from loopy.cli.follow import follow
+from loopy.cli.live import LiveLine
+from loopy.cli.show import Show
 from loopy.cli.story import Line, Teller, laid_out, written
 from loopy.domain.events import Event, StreamEvent
-from loopy.domain.run import Claim
+from loopy.domain.run import Claim, Run
 from loopy.domain.states import RunState, Step, Verdict
 
 from .support import House, end, file_and_start, put, wait_for_approval
@@ -71,8 +74,7 @@ def test_the_agents_last_words_are_its_messages_else_what_it_prints() -> None:
 
 def test_words_of_an_agent_cannot_steer_the_terminal() -> None:
     evil = event(1, "agent.message", "code", "a\x1b[2Jb\u202ec\rd", stream=True)
-    (line,) = Teller().tell(evil)
-    assert line.text == "│ ab\ufffdcd"
+    assert told(Teller(), evil) == ["|│ ab\ufffdc", "|│ d"]
 
 
 def test_a_freed_run_says_that_the_step_is_done_again() -> None:
@@ -85,13 +87,14 @@ def test_loopys_own_words_are_wrapped_and_an_agents_are_cut(monkeypatch: pytest.
     own = laid_out("    1s", Line(BEGAN, "waiting", "word " * 30, whole=True)).splitlines()
     cut = laid_out("    1s", Line(BEGAN, "", "word " * 30)).splitlines()
     assert len(own) > 2
-    assert all(len(row) <= 60 for row in own)
+    assert all(len(click.unstyle(row)) <= 60 for row in own)
     assert len(cut) == 1
     assert cut[0].endswith("…")
 
 
 def test_a_line_begins_with_the_time_since_the_run_was_made() -> None:
-    assert written(Line(BEGAN + timedelta(seconds=75), "code", "turn 1"), BEGAN) == "  1m 15s  code      turn 1"
+    row = written(Line(BEGAN + timedelta(seconds=75), "code", "turn 1"), BEGAN)
+    assert click.unstyle(row) == "  1m 15s  code      turn 1"
 
 
 def test_following_ends_with_the_run_and_leaves_nothing_out(settled: House, made: Services) -> None:
@@ -109,13 +112,13 @@ def test_following_ends_with_the_run_and_leaves_nothing_out(settled: House, made
 def test_following_sees_what_is_written_meanwhile(settled: House, made: Services) -> None:
     run = file_and_start(made, "x", settled.repo)
     other = settled.made()
-    names = []
+    names: list[str] = []
+    meanwhile: list[Callable[[], Run]] = [lambda: put(other, run), lambda: end(other, run, Verdict.ABORTED)]
+    acts = iter(meanwhile)
     for look in follow(made.graph, run.id, look_s=0.01):
         names += [event.name for event in look.events]
-        if "run.put" not in names:
-            put(other, run)
-        elif look.run.state is not RunState.ENDED:
-            end(other, run, Verdict.ABORTED)
+        if look.events and (act := next(acts, None)) is not None:
+            act()
     other.graph.close()
     assert names[-2:] == ["run.put", "run.ended"]
 
@@ -141,20 +144,22 @@ def test_watch_in_json_is_one_object_a_line_with_the_result_last(settled: House,
     assert (objects[-1]["verdict"], objects[-1]["reason"]) == ("FAILED", "no_change")
 
 
-def test_a_run_that_stops_for_a_person_tells_the_very_command(settled: House, made: Services) -> None:
-    from loopy.cli.show import Show
-
+def test_a_run_that_stops_for_a_person_tells_the_very_command(
+    settled: House, made: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = wait_for_approval(made, file_and_start(made, "Title", settled.repo))
-    show = Show(made, as_json=False)
     lines: list[str] = []
-    show._live.above = lines.append  # type: ignore[method-assign]
+    live = LiveLine(on=False)
+    monkeypatch.setattr(live, "above", lines.append)
 
-    def answer(now: object) -> None:
-        del now
-        if any("loopy approve" in text for text in lines):
-            end(made, run, Verdict.PASSED)
+    def answer(now: Run) -> None:
+        if now.state is RunState.WAITING and any("loopy approve" in text for text in lines):
+            with made.graph.read() as tx:
+                fresh = tx.runs.get(now.id)
+            if fresh is not None and fresh.version == now.version:
+                end(made, run, Verdict.PASSED)
 
-    show.follow(run, meanwhile=answer)
+    Show(made, as_json=False, live=live).follow(run, meanwhile=answer)
     assert sum("loopy approve LP-1.1" in text for text in lines) == 1
 
 
