@@ -26,7 +26,7 @@ def reference(command: click.Command, name: str) -> str:
 
 def contexts(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
     """Yield a context for the command and for each one below it that is not hidden, in the order they are listed."""
-    ctx = click.Context(command, info_name=name, parent=parent)
+    ctx = click.Context(command, info_name=name, parent=parent, **command.context_settings)
     yield ctx
     if isinstance(command, click.Group):
         for below in command.list_commands(ctx):

@@ -93,7 +93,8 @@ class Runtime:
 def _beat(app: Celery) -> Any:
     from celery.beat import EmbeddedService
 
-    service: Any = EmbeddedService(app, thread=True)
+    # Beat's default scheduler would keep a file in the folder where the worker was started.
+    service: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
     service.daemon = True
     service.start()
     return service

@@ -20,10 +20,11 @@ def connect(shell: Shell) -> None:
 
     def begin(sender: Any = None, **_: Any) -> None:
         shell.start(_queues(sender))
+        ready()  # a TERM between here and the first message must not leave the row open
 
     def ready(**_: Any) -> None:
         if threading.current_thread() is threading.main_thread():
-            take_signals(shell)
+            take_signals(shell)  # again: Celery has put its own handlers in their place meanwhile
 
     def end(**_: Any) -> None:
         shell.stop()

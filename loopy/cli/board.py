@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from loopy.cli import options
-from loopy.cli.paper import NO_SANDBOX, echo, emit, ink, table
-
-if TYPE_CHECKING:
-    from loopy.bootstrap.services import Services
+from loopy.cli.paper import echo, emit, ink, table
 
 ENDED = 6  # ranks above it are over
 
@@ -26,7 +21,7 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
     What needs you comes first, what is over last. A status is derived from the ticket and its newest run: open, ready, queued, running, waiting, needs approval, needs
     an answer, shipped, failed, refused, aborted, closed.
     """
-    from loopy.cli.home import open_home
+    from loopy.cli.home import open_home, sandbox_grade, tell_sandbox
     from loopy.cli.status import status_of
     from loopy.cli.views import card_json, card_row
     from loopy.store.board import cards, tickets_in_all
@@ -36,7 +31,7 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
         found, in_all = cards(tx, limit), tickets_in_all(tx)
     now = made.clock.now()
     if as_json:
-        emit({"sandbox": _grade(made), "tickets": [card_json(card, now) for card in found], "in_all": in_all})
+        emit({"sandbox": sandbox_grade(made), "tickets": [card_json(card, now) for card in found], "in_all": in_all})
         return
     told = [(status_of(card, now), card) for card in found]
     told.sort(key=lambda each: each[0].rank)
@@ -49,11 +44,4 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
         echo(ink('no tickets; begin: loopy run "What should be done"', "quiet"))
     elif hidden:
         echo(ink(f"{hidden:,} more: loopy board --all --limit {in_all}", "quiet"))
-    if _grade(made) == "none":
-        echo(f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}")
-
-
-def _grade(made: Services) -> str:
-    from loopy.cli.home import sandbox_grade
-
-    return sandbox_grade(made)
+    tell_sandbox(made)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loopy.cli.paper import NO_SANDBOX, echo, ink
 from loopy.cli.reader import demand, find
 from loopy.domain.errors import NotFoundError
 
@@ -62,9 +63,15 @@ def sandbox_grade(made: Services) -> str:
     return choose_sandbox("none" if backend == "auto" else backend).grade
 
 
-def is_run(text: str) -> bool:
-    """Whether the text is a run's id."""
-    return RUN.match(text) is not None
+def tell_sandbox(made: Services) -> None:
+    """Say aloud, where runs are shown, that nothing boxes them in; say nothing where something does."""
+    if sandbox_grade(made) == "none":
+        echo(f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}")
+
+
+def names_run(text: str) -> bool:
+    """Whether the text is a run's id, or a ticket's with its prefix, which stands for its newest run."""
+    return RUN.match(text) is not None or (TICKET.match(text) is not None and not text.isdigit())
 
 
 def run_named(tx: SqlTx, text: str) -> Run:

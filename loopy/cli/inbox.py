@@ -41,7 +41,7 @@ def inbox(as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from loopy.cli.home import open_home
+    from loopy.cli.home import open_home, tell_sandbox
     from loopy.cli.times import ago
 
     made = open_home()
@@ -58,7 +58,9 @@ def inbox(as_json: bool) -> None:
         echo(f"    {line(matter.text)}")
         for command in matter.commands:
             echo(f"    {ink(command, 'quiet')}")
-    if not found:
+    if found:
+        tell_sandbox(made)
+    else:
         echo(ink("nothing needs you", "quiet"))
 
 

@@ -88,7 +88,7 @@ def list_tickets(everything: bool, limit: int, as_json: bool) -> None:
 @options.example("loopy ticket show LP-1")
 def show(ticket_id: str, as_json: bool) -> None:
     """Show a ticket with its text, comments and runs."""
-    from loopy.cli.home import open_home
+    from loopy.cli.home import open_home, tell_sandbox
     from loopy.cli.status import status_of
     from loopy.cli.views import run_json, ticket_json
     from loopy.store.board import card
@@ -115,6 +115,8 @@ def show(ticket_id: str, as_json: bool) -> None:
         if text.strip():
             echo(f"\n{safe(text).strip()}")
     _show_runs(runs)
+    if runs:
+        tell_sandbox(made)
 
 
 def _show_runs(runs: Any) -> None:

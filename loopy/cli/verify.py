@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopy.cli import options
-from loopy.cli.home import is_run
+from loopy.cli.home import names_run
 from loopy.cli.paper import echo, emit, ink, safe, table
 from loopy.domain.errors import NotFoundError
 
@@ -112,7 +112,7 @@ def _verified(
 def _given(text: str) -> Given:
     """Return the receipt that a path or a run's id names; a path that is there comes first."""
     path = Path(text).expanduser()
-    if path.exists() or not is_run(text):
+    if path.exists() or not names_run(text):
         return Given(path)
     from loopy.cli.home import open_home, run_named
     from loopy.cli.reader import find

@@ -34,6 +34,7 @@ class Sweep:
     desk: Desk
     watch: LeaseWatch
     _slow_at: float = field(default=-1e9)
+    _peers: Sequence[str] = ()
 
     def once(self) -> int:
         """Look at every live row once; return how many rows were moved or rung."""
@@ -43,6 +44,7 @@ class Sweep:
             orphaned, due = tx.runs.orphaned(), tx.runs.due()
             some_ready = bool(tx.runs.ready(limit=1))
             workers = [w.id for w in tx.fleet.workers() if w.host == self.desk.host]  # locks are of this host
+        self._peers = [w for w in workers if w != self.desk.worker]
         rings = self._free(workers, running)
         moved = self._each(orphaned, _abort) + self._each(due, _wake)
         if some_ready or moved or rings:
@@ -52,6 +54,10 @@ class Sweep:
         ring_all(self.desk.doorbell, rings)
         self._slow()
         return len(rings) + moved
+
+    def bereaved(self) -> bool:
+        """Whether a worker of the last look is dead by now; cheap enough to ask several times a second."""
+        return any(self.desk.alive.dead(peer) for peer in self._peers)
 
     def _free(self, workers: Sequence[str], running: Sequence[Run]) -> list[Ring]:
         rings: list[Ring] = []
@@ -146,8 +152,8 @@ class SweepThread:
             try:
                 version = self._sweep.desk.graph.version()
                 quiet = 0 if version != seen else quiet + 1
-                if quiet and quiet % self.IDLE_LOOKS:
-                    continue  # nobody wrote: look at clocks and locks about once a second
+                if quiet and quiet % self.IDLE_LOOKS and not self._sweep.bereaved():
+                    continue  # nobody wrote, nobody died: look at clocks about once a second
                 seen = version
                 self._sweep.once()
             except LoopyError as error:

@@ -16,14 +16,14 @@ from loopy.store import board
 
 from .support import House, end, file_and_start, put, wait_for_approval
 
-HOUR = datetime.now(UTC) + timedelta(hours=1, seconds=30)
+HOUR = datetime.now(UTC) + timedelta(hours=2, minutes=30)
 
 STATES: list[tuple[dict[str, Any], str, str]] = [
     ({}, "ready", "plan"),
     ({"state": RunState.QUEUED, "step": Step.CODE, "agent": "worker"}, "queued", "code · worker"),
     ({"state": RunState.RUNNING, "step": Step.CODE, "agent": "worker", "turn": 2}, "running", "code · worker · turn 2"),
     ({"state": RunState.RUNNING, "step": Step.CHECK, "cancel": True}, "cancelling", "check"),
-    ({"state": RunState.WAITING, "wait": Wait.LIMIT, "wake_at": HOUR}, "waiting", "limit · 1h 00m (until "),
+    ({"state": RunState.WAITING, "wait": Wait.LIMIT, "wake_at": HOUR}, "waiting", "limit · 2h "),
     ({"state": RunState.WAITING, "wait": Wait.DEPENDENCY}, "waiting", "dependency"),
     ({"state": RunState.WAITING, "wait": Wait.APPROVAL}, "needs approval", ""),
     ({"state": RunState.WAITING, "wait": Wait.QUESTION}, "needs an answer", ""),

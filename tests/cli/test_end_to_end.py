@@ -19,7 +19,7 @@ from loopy.cli.home import living_workers
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Step
 
-from .support import House, make_repo
+from .support import House, git, make_repo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -47,12 +47,19 @@ argv = ["sh", "-c", "for i in $(seq 600); do test -e {go} && break; echo part $i
 """
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     house = House(tmp_path / "home", make_repo(tmp_path / "repo", FILES))
     house.settle(SETTINGS.replace("{go}", str(tmp_path / "go")))
     monkeypatch.chdir(house.repo)
-    return house
+    yield house
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()  # only when a test has failed is there anything left to kill
+        process.communicate()
 
 
 @pytest.fixture
@@ -64,7 +71,7 @@ def graph(stage: House) -> Iterator[Services]:
 
 def start(stage: House, *words: str) -> subprocess.Popen[str]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("LOOPY_")}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", "loopy.cli.main", *words],
         cwd=stage.repo,
         env={**env, "LOOPY_HOME": str(stage.home)},
@@ -73,6 +80,8 @@ def start(stage: House, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    STARTED.append(process)
+    return process
 
 
 def run(stage: House, *words: str) -> tuple[int, str, str]:
@@ -175,6 +184,7 @@ def test_the_first_ctrl_c_of_a_worker_waits_for_what_runs(stage: House, graph: S
     (stage.home.parent / "go").touch()
     _, err = worker.communicate(timeout=30)
     assert worker.returncode == 0
+    assert git(stage.repo, "status", "--porcelain") == ""  # a worker leaves nothing where it was started
     assert "waiting for LP-1.1 (code); Ctrl-C again hands them back" in err
     found = row(graph, "LP-1.1")
     assert found is not None

@@ -22,7 +22,7 @@ NO_JSON = {"loopy demo"}  # a performance for people
 
 
 def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
-    ctx = click.Context(command, info_name=name, parent=parent)
+    ctx = click.Context(command, info_name=name, parent=parent, **command.context_settings)
     if isinstance(command, click.Group):
         for below in command.list_commands(ctx):
             child = command.get_command(ctx, below)
@@ -48,13 +48,15 @@ def test_help_imports_no_heavy_library() -> None:
 
 
 def test_help_answers_within_150_ms_of_processor_time() -> None:
-    taken = []
-    for _ in range(5):
+    taken = 1.0
+    for _ in range(20):  # the best of some: a busy machine slows each down
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "loopy.cli.main", "--help"], capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(taken) < 0.15
+        taken = min(taken, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if taken < 0.15:
+            return
+    pytest.fail(f"{taken * 1000:.0f} ms")
 
 
 def test_help_lists_every_command_in_its_part(house: House) -> None:

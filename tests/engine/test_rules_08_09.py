@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlalchemy import update
 
@@ -11,6 +13,7 @@ from loopy.domain.errors import LostError
 from loopy.domain.failures import Failure
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Segment, Step, Verdict
+from loopy.engine.sweep import SweepThread
 from loopy.store import schema as s
 from tests.engine.acts import flag, rob, take
 from tests.engine.world import World
@@ -101,6 +104,25 @@ def test_8_the_sweep_publishes_a_receipt_that_was_not(world: World) -> None:
         row = tx.receipts.of(run.id)
     assert row is not None
     assert row.pushed_at is not None
+
+
+def test_8_a_death_is_seen_at_once_even_when_nothing_else_happens(world: World) -> None:
+    run = world.start()
+    take(world, run.id, "w2")
+    world.hire("w2")
+    thread = SweepThread(world.sweep())
+    thread.IDLE_LOOKS = 1_000_000  # no other look than the first, unless somebody writes or dies
+    thread.start()
+    try:
+        time.sleep(3 * thread.PERIOD_S)
+        assert world.run(run.id).owner == "w2"
+        world.gone.add("w2")
+        give_up = time.monotonic() + 20
+        while world.run(run.id).owner and time.monotonic() < give_up:
+            time.sleep(0.02)
+    finally:
+        thread.stop()
+    assert world.run(run.id).owner is None
 
 
 def test_8_an_owned_run_is_nobodys_but_its_owners(world: World) -> None:

@@ -27,7 +27,8 @@ def test_13_a_cancelled_run_is_claimed_only_in_finish(world: World) -> None:
         assert isinstance(claim(tx, run.id, now.step, now.epoch, "w1", "h"), Superseded)
     world.sweep().once()
     world.pump()
-    assert world.run(run.id).verdict is Verdict.ABORTED
+    ended = world.run(run.id)
+    assert (ended.state, ended.verdict) == (RunState.ENDED, Verdict.ABORTED)
 
 
 def test_13_cancel_before_the_first_intent_ships_nothing(world: World) -> None:

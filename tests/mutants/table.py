@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from tests.mutants import rules_01_06, rules_07_12, rules_13_19
+from tests.mutants import (
+    rules_01_03,
+    rules_04_06,
+    rules_07_08,
+    rules_09_10,
+    rules_11_12,
+    rules_13_14,
+    rules_15_16,
+    rules_17_19,
+)
 
-MUTANTS = rules_01_06.MUTANTS + rules_07_12.MUTANTS + rules_13_19.MUTANTS
+PARTS = (rules_01_03, rules_04_06, rules_07_08, rules_09_10, rules_11_12, rules_13_14, rules_15_16, rules_17_19)
+MUTANTS = tuple(mutant for part in PARTS for mutant in part.MUTANTS)

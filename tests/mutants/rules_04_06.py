@@ -1,0 +1,139 @@
+"""Mutants of rules 4 to 6."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant, engine, mutant
+
+STORE = "loopy/store/runs.py"
+
+FINAL: tuple[Mutant, ...] = (
+    mutant(
+        4,
+        "limit_is_outcome",
+        engine(
+            "claims",
+            "tx.runs.add_attempt(run, result)\n        case FailedOver",
+            "tx.runs.add_outcome(run, result)\n        case FailedOver",
+        ),
+        "test_4_a_limit_is_an_attempt_and_never_an_outcome",
+    ),
+    mutant(
+        4,
+        "outcome_rewritten",
+        (
+            Edit(
+                STORE,
+                'if self._c.execute(OUTCOME, {"run": run.id, "turn": run.turn, "step": run.step}).first():',
+                "if False:",
+            ),
+            Edit(
+                STORE,
+                "insert(s.event), insert(s.outcome)",
+                'insert(s.event), insert(s.outcome).prefix_with("OR REPLACE")',
+            ),
+        ),
+        "test_4_an_outcome_is_written_once",
+    ),
+    mutant(
+        4,
+        "rebase_in_the_same_turn",
+        engine(
+            "decide",
+            '{"turn": run.turn + 1, "moves": 0, "verdict": None',
+            '{"turn": run.turn, "moves": 0, "verdict": None',
+        ),
+        "test_4_a_ship_that_was_sent_back_with_a_conflict_is_a_turn_of_the_agent",
+    ),
+    mutant(
+        4,
+        "red_check_in_the_same_turn",
+        engine("decide", 'changes = {"turn": run.turn + 1, "moves": 0}', 'changes = {"moves": 0}'),
+        "engine/test_story.py::test_a_failed_check_becomes_the_next_turns_feedback",
+    ),
+)
+
+FINISH: tuple[Mutant, ...] = (
+    mutant(
+        5,
+        "event_apart",
+        Edit(STORE, "self._event(moved, name, text, where_now | dict(facts or {}))", "pass"),
+        "test_5_every_transition_has_its_event_and_the_numbers_have_no_gap",
+    ),
+    mutant(
+        5,
+        "outcome_apart",
+        (
+            engine("claims", "    _record(tx, run, result)\n    crashpoint", "    crashpoint"),
+            engine(
+                "perform",
+                '        crashpoint("finish.before_transaction")\n',
+                '        crashpoint("finish.before_transaction")\n'
+                "        from loopy.engine.claims import _record\n\n"
+                "        with self.desk.graph.write() as early:\n"
+                "            _record(early, mine(early, held), result)\n",
+            ),
+        ),
+        "test_5_a_worker_that_dies_in_the_finish_leaves_nothing_of_it",
+    ),
+    mutant(
+        5,
+        "finish_ignores_cancel",
+        engine(
+            "claims", "    if run.cancel and run.segment is not Segment.FINISH:\n        return abort(tx, run)\n", ""
+        ),
+        "test_5_the_cancel_flag_is_honoured_in_the_finish",
+    ),
+    mutant(
+        5,
+        "stream_event_by_event",
+        engine("pulse", "full = len(self._events) >= BATCH", "full = True"),
+        "test_5_stream_events_are_written_in_batches_and_in_order",
+    ),
+    mutant(
+        5,
+        "batch_lost",
+        engine("pulse", "                    self._events = batch\n", ""),
+        "test_5_a_batch_that_cannot_be_written_now_is_written_later",
+        "test_5_an_agent_does_not_fail_because_its_stream_cannot_be_written",
+    ),
+)
+
+RING: tuple[Mutant, ...] = (
+    mutant(
+        6,
+        "rering_bumps",
+        engine(
+            "sweep",
+            "                    rings.append(Ring.of(run))\n",
+            "                    rings.append(Ring.of(moves.dispatch(tx, run, run.segment, run.step)))\n",
+        ),
+        "test_6_an_unheard_run_is_rung_again_under_the_same_epoch_and_ever_more_slowly",
+        "test_6_a_ring_under_way_stays_good_when_it_is_rung_again",
+    ),
+    mutant(
+        6,
+        "no_backoff",
+        engine("sweep", "RING_BACKOFF_S * 2 ** min(run.rings, RING_DOUBLINGS)", "RING_BACKOFF_S"),
+        "test_6_an_unheard_run_is_rung_again_under_the_same_epoch_and_ever_more_slowly",
+    ),
+    mutant(
+        6,
+        "rings_for_nobody",
+        engine("sweep", "if seen != run or QUEUES[run.step] not in served:", "if seen != run:"),
+        "test_6_nobody_is_rung_for_a_queue_that_no_living_worker_serves",
+    ),
+    mutant(
+        6,
+        "finish_keeps_pace",
+        engine("moves", '"owner": None, "rung_at": tx.now, "rings": 0}', '"owner": None, "rung_at": tx.now}'),
+        "test_6_a_finish_within_the_segment_resets_the_pace",
+    ),
+    mutant(
+        6,
+        "free_keeps_pace",
+        engine("moves", '"owner": None, "rung_at": long_ago, "rings": 0}', '"owner": None}'),
+        "test_6_a_freed_run_is_rung_at_once_and_its_pace_begins_anew",
+    ),
+)
+
+MUTANTS = FINAL + FINISH + RING

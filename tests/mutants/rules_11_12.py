@@ -1,0 +1,107 @@
+"""Mutants of rules 11 and 12."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant, engine, mutant
+
+LIMITS = "loopy/domain/limits.py"
+
+FAILOVER: tuple[Mutant, ...] = (
+    mutant(
+        11,
+        "failover_outcome",
+        engine(
+            "claims",
+            "            tx.runs.add_attempt(run, tried, to_agent=result.to_agent)\n",
+            "            tx.runs.add_outcome(run, result)\n",
+        ),
+        "test_11_a_failover_is_claimed_and_writes_attempts_only",
+    ),
+    mutant(
+        11,
+        "short_cooldown",
+        engine("failover", "max(until, least)", "until"),
+        "test_11_an_account_cools_for_a_minute_at_least",
+    ),
+    mutant(
+        11,
+        "ping_pong",
+        engine("failover", "if run.moves < MOVES:", "if True:"),
+        "test_11_two_limited_agents_do_not_play_ping_pong",
+    ),
+    mutant(
+        11,
+        "moves_never_begin_anew",
+        engine("decide", 'text, {"moves": 0}, Wait.LIMIT', "text, {}, Wait.LIMIT"),
+        "test_11_after_it_parked_a_run_may_move_as_often_again",
+    ),
+    mutant(
+        11,
+        "no_probe",
+        Edit(LIMITS, "1 if run.account in unproven else max(wide, 1)", "max(wide, 1)"),
+        "test_11_one_probe_run_per_account_until_a_success",
+    ),
+    mutant(
+        11,
+        "never_proven",
+        engine("perform", "        tx.fleet.prove(before.account)\n", "        pass\n"),
+        "test_11_one_probe_run_per_account_until_a_success",
+    ),
+    mutant(
+        11,
+        "failover_takes_a_turn_slot",
+        Edit(LIMITS, "case Segment.TURN:", "case Segment.TURN | Segment.FAILOVER:"),
+        "test_11_a_failover_needs_no_turn_slot",
+    ),
+    mutant(
+        11,
+        "failover_outside_the_protocol",
+        engine(
+            "decide",
+            'case Remedy.FAIL_OVER:\n            return Next("dispatch", Segment.FAILOVER, Step.FAILOVER,',
+            'case Remedy.FAIL_OVER:\n            return Next("wait", Segment.FAILOVER, Step.FAILOVER, wait=Wait.QUESTION, text=',
+        ),
+        "test_11_a_failover_is_recovered_when_its_worker_dies",
+    ),
+)
+
+WAITS: tuple[Mutant, ...] = (
+    mutant(
+        12,
+        "wait_keeps_its_slot",
+        engine(
+            "admission",
+            "by_state(RunState.QUEUED, RunState.RUNNING)",
+            "by_state(RunState.QUEUED, RunState.RUNNING, RunState.WAITING)",
+        ),
+        "test_12_a_wait_holds_no_owner_and_no_slot",
+    ),
+    mutant(
+        12,
+        "wait_keeps_its_owner",
+        engine("moves", '"wake_at": until, "owner": None}', '"wake_at": until}'),
+        "test_12_a_wait_holds_no_owner_and_no_slot",
+    ),
+    mutant(
+        12,
+        "approval_waits_before_the_evidence",
+        engine(
+            "decide",
+            'return Next("wait", Segment.FINISH, Step.SHIP, "before-ship approval"',
+            'return Next("wait", Segment.FINISH, Step.EVIDENCE, "before-ship approval"',
+        ),
+        "test_12_a_wait_holds_no_owner_and_no_slot",
+    ),
+    mutant(
+        12,
+        "eta_in_the_broker",
+        Edit(
+            "loopy/queue/doorbell.py",
+            "            ignore_result=True,\n",
+            "            ignore_result=True,\n            countdown=600,\n",
+        ),
+        "test_12_no_message_is_ever_sent_with_an_eta",
+    ),
+)
+
+MUTANTS = FAILOVER + WAITS
