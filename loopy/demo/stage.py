@@ -54,7 +54,7 @@ class Stage:
 
     def worker(self, name: str) -> Background:
         """Start a real worker process with beat."""
-        argv = [sys.executable, "-m", "workers", "--ephemeral"]
+        argv = [sys.executable, "-P", "-m", "workers", "--ephemeral"]  # -P: a folder `workers` here must not be ours
         return background.start(argv, self.env, self.folder / "home" / "logs" / f"{name}.log")
 
     def file(self, piece: Piece) -> str:
