@@ -61,7 +61,10 @@ class Runs(Protocol):
         ...
 
     def ready(self, limit: int = 64) -> Sequence[Run]:
-        """Return ready runs in the order of admission: priority with ageing, least recently served repo first."""
+        """Return ready runs in the order of admission: priority with ageing, least recently served repo first.
+
+        Of those that want the same slots at most `limit`, so that a crowd before one full slot hides nobody else.
+        """
         ...
 
     def owned(self, worker: str) -> Sequence[Run]:

@@ -24,6 +24,8 @@ from loopy.store.rows import as_json, moment, moment_of, run_columns, run_of, se
 ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
 ROWS = 500  # of one look; the next look takes the next
 AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
+# Runs that are alike here want the same slots and the same queues: none of them can go where another cannot.
+ALIKE = (s.run.c.segment, s.run.c.step, s.run.c.agent, s.run.c.account, s.run.c.repo, s.run.c.mission)
 GET = select(s.run).where(s.run.c.id == bindparam("id"))
 GET_LOCKED = GET.with_for_update()
 OUTCOME = select(s.outcome.c.schema, s.outcome.c.body).where(
@@ -99,11 +101,11 @@ class SqlRuns:
         urgency = s.run.c.priority - age
         served = func.coalesce(select(s.repo.c.served).where(s.repo.c.path == s.run.c.repo).scalar_subquery(), 0)
         rank = case((urgency < 0, 0), (urgency < 1, 1), (urgency < 2, 2), (urgency < 3, 3), else_=4)
-        query = select(s.run).where(s.run.c.state == "ready")
-        rows = self._c.execute(
-            query.order_by(rank, served, s.run.c.served, s.run.c.created_at, s.run.c.id).limit(limit)
-        )
-        return [run_of(r) for r in rows]
+        order = (rank, served, s.run.c.served, s.run.c.created_at, s.run.c.id)
+        place = func.row_number().over(partition_by=ALIKE, order_by=order).label("place")
+        places = select(s.run.c.id, place).where(s.run.c.state == "ready").subquery()
+        query = select(s.run).join(places, s.run.c.id == places.c.id).where(places.c.place <= limit)
+        return [run_of(r) for r in self._c.execute(query.order_by(*order))]
 
     def owned(self, worker: str) -> Sequence[Run]:
         rows = self._c.execute(select(s.run).where(s.run.c.state == "running", s.run.c.owner == worker))

@@ -11,8 +11,9 @@ from loopy.domain.agent import Agent, Tried
 from loopy.domain.failures import Failure
 from loopy.domain.limits import Limits, choose
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
+from loopy.domain.ticket import Ticket, TicketId
 from tests.engine.acts import take
-from tests.engine.world import World
+from tests.engine.world import REPO, World
 
 
 def test_10_slots_are_counted_from_live_rows(world: World) -> None:
@@ -177,3 +178,17 @@ def test_10_what_wakes_up_waits_for_a_slot_as_well(world: World) -> None:
     world.bell.messages.clear()
     world.sweep().once()
     assert world.run(sleeper.id).state is RunState.READY
+
+
+def test_10_a_crowd_before_a_full_slot_hides_nobody_behind_it(world: World) -> None:
+    """The store looks at a bounded number of ready runs; those in front may all wait for the same agent."""
+    world.limit(turns=1, steps=1)
+    first = world.start("first")
+    world.pump_until(first.id, Step.CODE)
+    crowd = replace(world.run(first.id), segment=Segment.TURN, step=Step.CODE, state=RunState.READY, ready_at=None)
+    with world.graph.write() as tx:
+        for n in range(100):
+            ticket = tx.tickets.add(Ticket(id=TicketId(""), title=f"t{n}", repo=REPO, created_at=world.clock.now()))
+            tx.runs.add(replace(crowd, id=tx.runs.next_id(ticket.id), ticket=ticket.id, priority=0))
+    late = world.start("late", priority=4)
+    assert world.run(late.id).live

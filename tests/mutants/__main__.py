@@ -6,15 +6,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.mutants.lab import Lab
+from tests.mutants.lab import laboratory
 from tests.mutants.table import MUTANTS
 
 
 def main(wanted: list[str]) -> int:
     """Try each mutant, or those whose name is given."""
     alive = 0
-    with tempfile.TemporaryDirectory(prefix="loopy-mutants-") as folder:
-        lab = Lab.set_up(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="loopy-mutants-") as folder, laboratory(Path(folder)) as lab:
         for mutant in MUTANTS:
             if wanted and mutant.name not in wanted and str(mutant) not in wanted:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import py_compile
 import re
@@ -19,7 +20,7 @@ from tests.mutants.mutant import Mutant
 ROOT = Path(__file__).parents[2]
 COPIED = ("loopy", "workers", "tests")
 FILES = ("beat_schedule.py", "pyproject.toml")
-PATIENCE_S = 240.0
+WORDS = ("-q", "-rA", "--tb=no", "--timeout=60", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Lab:
-    """The copy; one mutant at a time."""
+    """The copy, and the process in which its tests are run; one mutant at a time."""
 
     folder: Path
-
-    @classmethod
-    def set_up(cls, folder: Path) -> Lab:
-        """Copy what the tests need. Compiled files are kept by the hash of their source, so that no edit is overlooked."""
-        unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".pytest_cache")
-        for name in COPIED:
-            shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
-        for name in FILES:
-            shutil.copy2(ROOT / name, folder / name)
-        mode = py_compile.PycInvalidationMode.CHECKED_HASH
-        for name in ("loopy", "workers"):
-            compileall.compile_dir(folder / name, quiet=2, invalidation_mode=mode)
-        return cls(folder)
+    nursery: subprocess.Popen[str]
 
     @contextmanager
     def living(self, mutant: Mutant) -> Iterator[None]:
@@ -67,21 +56,37 @@ class Lab:
 
     def run(self, nodes: Sequence[str]) -> Verdict:
         """Run these tests on the copy as it stands."""
-        argv = [sys.executable, "-m", "pytest", "-q", "-rA", "--tb=no", "--timeout=60", "-p", "no:cacheprovider"]
-        env = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "400"}
-        env.pop("PYTEST_ADDOPTS", None)
-        env = {k: v for k, v in env.items() if not k.startswith(("PYTEST_XDIST", "PYTEST_CURRENT"))}
-        done = subprocess.run(
-            [*argv, *(f"tests/{node}" for node in nodes)],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-        said = dict.fromkeys(("PASSED", "FAILED", "ERROR"), frozenset[str]())
-        for word in said:
-            said[word] = frozenset(re.findall(rf"^{word} tests/(\S+)", done.stdout, re.MULTILINE))
-        broken = "" if done.returncode in (0, 1) else done.stdout[-2000:] + done.stderr[-2000:]
-        return Verdict(said["FAILED"], said["PASSED"], broken)
+        assert self.nursery.stdin is not None
+        assert self.nursery.stdout is not None
+        self.nursery.stdin.write(json.dumps([*WORDS, *(f"tests/{node}" for node in nodes)]) + "\n")
+        self.nursery.stdin.flush()
+        answer = json.loads(self.nursery.stdout.readline())
+        found = {
+            word: frozenset(re.findall(rf"^{word} tests/(\S+)", answer["said"], re.MULTILINE))
+            for word in ("PASSED", "FAILED")
+        }
+        broken = "" if answer["code"] in (0, 1) else f"exit {answer['code']}\n{answer['said'][-4000:]}"
+        return Verdict(found["FAILED"], found["PASSED"], broken)
+
+
+@contextmanager
+def laboratory(folder: Path) -> Iterator[Lab]:
+    """Copy what the tests need. Compiled files are kept by the hash of their source, so that no edit is overlooked."""
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".pytest_cache")
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    for name in FILES:
+        shutil.copy2(ROOT / name, folder / name)
+    for name in ("loopy", "workers"):
+        compileall.compile_dir(folder / name, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "LOOPY_"))}
+    env |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "400"}
+    argv = [sys.executable, "-P", str(folder / "tests" / "mutants" / "nursery.py")]
+    nursery = subprocess.Popen(
+        argv, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    with nursery:
+        try:
+            yield Lab(folder, nursery)
+        finally:
+            nursery.kill()

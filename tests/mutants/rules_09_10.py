@@ -166,6 +166,16 @@ ADMISSION: tuple[Mutant, ...] = (
     ),
     mutant(
         10,
+        "crowd_hides_the_others",
+        Edit(
+            STORE,
+            "func.row_number().over(partition_by=ALIKE, order_by=order)",
+            "func.row_number().over(order_by=order)",
+        ),
+        "test_10_a_crowd_before_a_full_slot_hides_nobody_behind_it",
+    ),
+    mutant(
+        10,
         "no_ageing",
         Edit(STORE, "urgency = s.run.c.priority - age", "urgency = s.run.c.priority + 0 * age"),
         "test_10_age_lifts_a_run_above_younger_and_more_urgent_ones",
@@ -173,7 +183,7 @@ ADMISSION: tuple[Mutant, ...] = (
     mutant(
         10,
         "no_turns_between_repositories",
-        Edit(STORE, "query.order_by(rank, served, s.run.c.served,", "query.order_by(rank, s.run.c.served,"),
+        Edit(STORE, "order = (rank, served, s.run.c.served,", "order = (rank, s.run.c.served,"),
         "test_10_urgent_first_then_the_repository_served_least_recently",
     ),
 )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.mutants.lab import ROOT, Lab
+from tests.mutants.lab import ROOT, Lab, laboratory
 from tests.mutants.mutant import Mutant
 from tests.mutants.table import MUTANTS
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    return Lab.set_up(tmp_path_factory.mktemp("lab"))
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with laboratory(tmp_path_factory.mktemp("lab")) as made:
+        yield made
 
 
 def test_every_rule_has_a_mutant_and_every_mutant_a_name_of_its_own() -> None:
