@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 import uuid
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import loopy
 from loopy.bootstrap.desk import desk
 from loopy.bootstrap.services import Services
+from loopy.domain.errors import StoreError
 from loopy.engine.books import Worker
 from loopy.engine.liveness import LeaseWatch
 from loopy.engine.perform import Performer
@@ -40,6 +43,7 @@ class Runtime:
     sweep: Sweep
     thread: SweepThread
     beat: Any = None
+    _ending: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def start(cls, services: Services, queues: tuple[str, ...], beat: Celery | None = None) -> Runtime:
@@ -77,7 +81,9 @@ class Runtime:
         return not self.pulse.held
 
     def stop(self) -> None:
-        """End the worker's life in order; whatever it still held is freed by the others."""
+        """End the worker's life in order, once; whatever it still held is freed by the others."""
+        if not self._ending.acquire(blocking=False):
+            return  # a second signal and Celery's own shutdown may both come here
         self.pulse.closing.set()
         if self.beat is not None:
             self.beat.stop()
@@ -87,7 +93,8 @@ class Runtime:
             with self.services.graph.write() as tx:
                 tx.fleet.close_worker(self.worker.id)
             self.lock.release()
-        self.services.graph.checkpoint()
+        with suppress(StoreError):  # the log is folded back by whoever comes next
+            self.services.graph.checkpoint()
 
 
 def _beat(app: Celery) -> Any:

@@ -25,6 +25,8 @@ from loopy.domain.policy import Verb
 from loopy.domain.run import Run
 from loopy.domain.states import Segment, Step, Verdict, Wait, following
 
+BY_A_PERSON = frozenset({Failure.AGENT_MISSING, Failure.AUTH, Failure.BILLING})
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
@@ -132,6 +134,9 @@ def _failed_over(run: Run, result: FailedOver) -> Next:
     if result.to_agent:
         changes = {"agent": result.to_agent, "account": result.account, "moves": run.moves + 1}
         return Next("ready", Segment.TURN, Step.CODE, f"{result.from_agent} → {result.to_agent}: {result.why}", changes)
+    if result.why in BY_A_PERSON:  # no reset mends it: in the inbox, though it looks again by itself
+        text = f"{result.why}: {RULES[result.why].advice}; no other agent is free"
+        return Next("wait", Segment.FAILOVER, Step.FAILOVER, text, {"moves": 0}, Wait.QUESTION, result.wake_at)
     text = f"{result.why}; no agent is free"
     return Next("wait", Segment.FAILOVER, Step.FAILOVER, text, {"moves": 0}, Wait.LIMIT, result.wake_at)
 

@@ -173,3 +173,7 @@ class Graph(Protocol):
     def events(self, after: int, run: str = "", limit: int = 500) -> Sequence[Event]:
         """Return events with id above `after`, oldest first."""
         ...
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log back when it has grown; nothing to do where there is none. Raises StoreError."""
+        ...

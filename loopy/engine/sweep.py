@@ -113,6 +113,7 @@ class Sweep:
             if run is not None and run.ended_at and self.desk.clock.now() - run.ended_at > timedelta(seconds=5):
                 publish(self.desk, run)
         look_again(self.desk, dependent)
+        self.desk.graph.checkpoint()
 
 
 def _abort(tx: Tx, run: Run) -> None:

@@ -82,5 +82,9 @@ def checkpoint(database: Path, lock: WriterLock) -> None:
         try:
             connection.execute("PRAGMA wal_autocheckpoint=0")
             connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if size > TRUNCATE_BYTES else 'PASSIVE'})")
+        except sqlite3.Error as error:
+            raise StoreError(
+                "work graph", f"no checkpoint: {error}", hint="nothing is lost; the next one tries again"
+            ) from error
         finally:
             connection.close()

@@ -226,3 +226,12 @@ def test_a_policy_that_cannot_be_read_for_a_moment_costs_an_attempt(world: World
     world.broken = None
     world.pump()
     assert world.run(run.id).verdict is Verdict.PASSED
+
+
+def test_an_agent_that_is_missing_with_nobody_to_take_over_is_a_persons_question(world: World) -> None:
+    world.bench.turns = [Tried(failure=Failure.AGENT_MISSING) for _ in range(2)]
+    run = world.start()
+    world.pump()
+    waiting = world.run(run.id)
+    assert (waiting.state, waiting.wait, waiting.owner) == (RunState.WAITING, Wait.QUESTION, None)
+    assert waiting.wake_at is not None  # and it looks again by itself
