@@ -166,7 +166,7 @@ def start(ticket_id: str, agent: str, as_json: bool) -> None:
 @click.option("--from", "step", type=click.Choice(["plan", "code"]), help="Keep what came before this step.")
 @click.option("--agent", default="", help="Who is to work on it, this time.")
 @options.as_json
-@options.example("loopy ticket retry LP-1 --from code --agent codex")
+@options.example("loopy ticket retry LP-1 --agent codex", "loopy ticket retry LP-1 --from code")
 def retry(ticket_id: str, step: str | None, agent: str, as_json: bool) -> None:
     """Start a new run after the last one ended."""
     from loopy.cli.home import open_home, person

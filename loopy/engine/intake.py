@@ -95,6 +95,10 @@ class Intake:
 
     def retry(self, ticket_id: str, by: str, step: Step | None = None, agent: str = "") -> Run:
         """Start a new run after the last one ended; from `step`, it is a fork that keeps what came before (rule 4)."""
+        if step is Step.CODE and agent:
+            raise RefusedError(
+                ticket_id, "a retry from code keeps the agent", hint="with --agent leave --from out: route anew"
+            )
         with self.graph.write() as tx:
             ticket = self._ticket(tx, ticket_id)
             if ticket.closed_at is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
+
 from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport
-from loopy.domain.errors import ConfigError
+from loopy.domain.errors import ConfigError, RefusedError
 from loopy.domain.failures import Failure
 from loopy.domain.policy import PathRule
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
@@ -235,3 +237,12 @@ def test_an_agent_that_is_missing_with_nobody_to_take_over_is_a_persons_question
     waiting = world.run(run.id)
     assert (waiting.state, waiting.wait, waiting.owner) == (RunState.WAITING, Wait.QUESTION, None)
     assert waiting.wake_at is not None  # and it looks again by itself
+
+
+def test_a_retry_from_code_with_another_agent_is_refused_rather_than_ignored(world: World) -> None:
+    world.change(turns=1)
+    world.bench.reports = [False]
+    world.start()
+    world.pump()
+    with pytest.raises(RefusedError, match="route anew"):
+        world.intake.retry("LP-1", "tester", Step.CODE, "b")
