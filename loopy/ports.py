@@ -141,6 +141,14 @@ class Workspaces(Protocol):
         """Return the text patch of the change, made with pinned flags, for people and handoff notes."""
         ...
 
+    def patch(self, place: Workspace, change: Change) -> bytes:
+        """Return the whole patch of the change, binary files too, as `git apply` takes it; made with pinned flags."""
+        ...
+
+    def bundle(self, place: Workspace, commit: str, ref: str) -> bytes:
+        """Return a git bundle that brings the commit, under this ref, to whoever has the run's base."""
+        ...
+
     def remove(self, run_id: RunId) -> None:
         """Delete the run's work tree; the run's folder with evidence and receipt stays."""
         ...

@@ -40,7 +40,7 @@ def work(options: argparse.Namespace) -> int:
     )
     set_up(live, None if options.ephemeral else made.settings.logs / "worker.log")
     warnings.filterwarnings("ignore", message="(?s).*superuser privileges")  # `loopy doctor` says it, in one line
-    shell = Shell(made, beat=options.beat)
+    shell = Shell(made, beat=options.beat, as_json=options.json)
     worker: Any = shell.app.Worker(
         pool="threads",
         concurrency=options.concurrency or made.settings.threads,

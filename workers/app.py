@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from beat_schedule import SCHEDULE
 from loopy.bootstrap.services import Services, services
+from loopy.cli.exits import exit_code_of
+from loopy.queue.app import refuse_unfit
 from workers.runtime import Runtime
 from workers.signals import connect
 from workers.tasks import bind_tasks
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 class Shell:
     """Holds the runtime of this process once its worker has started."""
 
-    def __init__(self, made: Services, *, beat: bool = False) -> None:
-        self.services, self._beat = made, beat
+    def __init__(self, made: Services, *, beat: bool = False, as_json: bool = False) -> None:
+        self.services, self._beat, self.as_json = made, beat, as_json
         self.runtime: Runtime | None = None
         self.app: Celery = made.app
         self.app.conf.beat_schedule = SCHEDULE
@@ -33,7 +35,8 @@ class Shell:
         return self.runtime
 
     def start(self, queues: tuple[str, ...]) -> None:
-        """Begin the worker's life; called by Celery's `worker_init`."""
+        """Begin the worker's life; called by Celery's `worker_init`. What it raises ends the process."""
+        refuse_unfit(self.app)
         self.runtime = Runtime.start(self.services, queues, self.app if self._beat else None)
 
     def stop(self) -> None:
@@ -43,10 +46,18 @@ class Shell:
             self.runtime = None
 
 
+def _shell() -> Shell:
+    """Return the shell of this home; one that cannot be served ends the process with a line and its exit code."""
+    made: list[Shell] = []
+    if code := exit_code_of(lambda: made.append(Shell(services()))):
+        raise SystemExit(code)
+    return made[0]
+
+
 def __getattr__(name: str) -> Any:
     """Make the app when `celery -A workers.app` asks for it, so that importing this module does nothing."""
     if name in ("app", "celery"):
-        shell = Shell(services())
+        shell = _shell()
         globals().update(app=shell.app, celery=shell.app, shell=shell)
         return shell.app
     raise AttributeError(name)

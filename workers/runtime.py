@@ -18,10 +18,11 @@ from loopy.bootstrap.services import Services
 from loopy.domain.errors import StoreError
 from loopy.engine.books import Worker
 from loopy.engine.liveness import LeaseWatch
+from loopy.engine.order import acting_s
 from loopy.engine.perform import Performer
 from loopy.engine.pulse import Pulse
 from loopy.engine.sweep import Sweep, SweepThread
-from loopy.process import alive
+from loopy.process import alive, silence
 from workers.crash import arm
 
 if TYPE_CHECKING:
@@ -49,13 +50,18 @@ class Runtime:
     def start(cls, services: Services, queues: tuple[str, ...], beat: Celery | None = None) -> Runtime:
         """Take the kernel lock, insert the row, start the heart and the sweep: in this order (rule 7)."""
         arm(services.env)
+        silence.set_silence(acting_s(services.settings.lease_s))
         name = uuid.uuid4().hex
         made = desk(services, name)
         lock = alive.hold(services.settings.alive, name)
         now = services.clock.now()
         worker = Worker(name, socket.gethostname(), os.getpid(), now, queues, loopy.__version__)
-        with services.graph.write() as tx:
-            tx.fleet.add_worker(worker)
+        try:
+            with services.graph.write() as tx:
+                tx.fleet.add_worker(worker)
+        except BaseException:
+            lock.release()  # without a row nobody would ever bury it
+            raise
         pulse = Pulse(services.graph, services.clock, name)
         sweep = Sweep(made, LeaseWatch(services.clock, services.settings.lease_s))
         runtime = cls(services, worker, lock, pulse, Performer(made, pulse), sweep, SweepThread(sweep))

@@ -8,6 +8,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from loopy.cli.exits import exit_code_of
+
 if TYPE_CHECKING:
     from workers.app import Shell
 
@@ -18,20 +20,29 @@ def connect(shell: Shell) -> None:
     """Connect the shell to Celery's worker signals; the receivers live as long as the shell does."""
     from celery import signals
 
-    def begin(sender: Any = None, **_: Any) -> None:
-        shell.start(_queues(sender))
-        ready()  # a TERM between here and the first message must not leave the row open
+    stops = Stops(shell)
+
+    def init(sender: Any = None, **_: Any) -> None:
+        stops.listen()  # first: a TERM while the worker starts must not leave its row open
+        begin(shell, _queues(sender))
+        stops.started()
 
     def ready(**_: Any) -> None:
-        if threading.current_thread() is threading.main_thread():
-            take_signals(shell)  # again: Celery has put its own handlers in their place meanwhile
+        stops.listen()  # again: Celery has put its own handlers in their place meanwhile
 
     def end(**_: Any) -> None:
         shell.stop()
 
-    signals.worker_init.connect(begin, weak=False)
+    signals.worker_init.connect(init, weak=False)
     signals.worker_ready.connect(ready, weak=False)
     signals.worker_shutdown.connect(end, weak=False)
+
+
+def begin(shell: Shell, queues: tuple[str, ...]) -> None:
+    """Start the worker's life; what stands in its way is said in a line and ends the process before it consumes."""
+    # Celery logs what a receiver of a signal raises, and goes on to consume; only an exit gets past it.
+    if code := exit_code_of(lambda: shell.start(queues), as_json=shell.as_json):
+        raise SystemExit(code)
 
 
 def _queues(worker: Any) -> tuple[str, ...]:
@@ -41,30 +52,40 @@ def _queues(worker: Any) -> tuple[str, ...]:
     return names or ("loop", "code", "checks", "control", "integrations")
 
 
-def take_signals(shell: Shell) -> None:
+class Stops:
     """First Ctrl-C or TERM: claim nothing more and finish what runs. Second: hand it back and leave within 10 s."""
-    calls = 0
 
-    def handle(number: int, _frame: object) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            _close(shell)
-        elif calls == 2:
-            threading.Thread(target=_leave, args=(shell, number), name="loopy-leave", daemon=True).start()
+    def __init__(self, shell: Shell) -> None:
+        self._shell, self._calls = shell, 0
+
+    def listen(self) -> None:
+        """Take both signals; only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._heard)
+            signal.signal(signal.SIGTERM, self._heard)
+
+    def started(self) -> None:
+        """Catch up with a stop that came while the worker started."""
+        if self._calls:
+            self._shell.running().close()
+
+    def _heard(self, number: int, _frame: object) -> None:
+        self._calls += 1
+        if self._calls == 1:
+            _close(self._shell)
+        elif self._calls == 2:
+            threading.Thread(target=_leave, args=(self._shell, number), name="loopy-leave", daemon=True).start()
         else:
             os._exit(128 + number)
-
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
 
 
 def _close(shell: Shell) -> None:
     from celery.worker import state
 
-    runtime = shell.running()
-    runtime.close()
-    held = ", ".join(f"{c.run.id} ({c.run.step})" for c in runtime.pulse.held)
+    held = ""
+    if (runtime := shell.runtime) is not None:
+        runtime.close()
+        held = ", ".join(f"{c.run.id} ({c.run.step})" for c in runtime.pulse.held)
     os.write(
         2, f"\nstopping: {f'waiting for {held}; Ctrl-C again hands them back' if held else 'nothing runs'}\n".encode()
     )

@@ -12,6 +12,7 @@ from loopy.cli.live import LiveLine
 from loopy.cli.paper import NO_SANDBOX, emit_line, ink, line
 from loopy.cli.status import run_status
 from loopy.cli.story import Line, Teller, laid_out
+from loopy.domain.counted import counted
 from loopy.domain.errors import StoreError
 from loopy.domain.events import Event
 from loopy.domain.states import RunState, Wait
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
     from workers.app import Shell
 
-LOOK_S, SHOWN = 0.25, 3
+LOOK_S, PLAIN_LOOK_S, SHOWN = 0.25, 0.5, 3  # without a foot line nobody sees the difference
 TOLD = ("agent.limit", "agent.error", "check.finished")  # of the stream; the rest is for `loopy watch`
 
 
@@ -56,7 +57,7 @@ class Terminal:
             return
         settings = self._made.settings
         broker = "embedded broker" if settings.broker_url is None else "broker by URL"
-        facts = f"home {settings.home} · {broker} · {settings.limits.turns} agents at once"
+        facts = f"home {settings.home} · {broker} · {counted(settings.limits.turns, 'agent')} at once"
         self._live.above(f"{ink(f'loopy {loopy.__version__}', 'strong')}  {ink(facts, 'quiet')}")
         if sandbox_grade(self._made) == "none":
             self._live.above(f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}")
@@ -66,7 +67,7 @@ class Terminal:
             self._live.above(ink("ready; Ctrl-C waits for what runs, a second one hands it back", "quiet"))
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_S):
+        while not self._stop.wait(LOOK_S if self._live.on else PLAIN_LOOK_S):
             try:
                 self._look()
             except StoreError:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loopy.agents.spec import Home, Spec
 from loopy.domain.agent import Agent
+from loopy.domain.outward import OUTWARD, is_ours
 
 LOCALE = ("LANG", "LC_ALL", "LC_CTYPE")
 PROXIES = tuple(
@@ -24,14 +25,6 @@ FIXED: Mapping[str, str] = {
     "GIT_PAGER": "cat",
     "PAGER": "cat",
 }
-# What acts for the operator towards the outside never enters an agent, unless the CLI itself logs in with it.
-OUTWARD = frozenset(
-    {
-        "GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN", "GITLAB_TOKEN", "LINEAR_API_KEY",
-        "LINEAR_WEBHOOK_SECRET", "COMPOSIO_API_KEY", "TAVILY_API_KEY", "FIRECRAWL_API_KEY", "MEM0_API_KEY",
-        "GMAIL_TOKEN", "SSH_AUTH_SOCK",
-    }
-)  # fmt: skip
 
 SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 SECRET_LENGTH = 8  # a shorter value is no secret worth spoiling the text for
@@ -48,7 +41,7 @@ class Operator:
 def refused(spec: Spec, agent: Agent) -> tuple[str, ...]:
     """Return the variables that the agent asks for and must not have."""
     asked = {*agent.pass_env, *agent.env}
-    own = {name for name in asked if name.startswith("LOOPY_")}
+    own = {name for name in asked if is_ours(name)}
     return tuple(sorted(((asked & OUTWARD) - set(spec.auth.env)) | own))
 
 

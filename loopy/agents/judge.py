@@ -59,8 +59,6 @@ def _by_ending(reading: Reading, ended: Exit, agent: Agent) -> Verdict | None:
             why = f"not done after {agent.wall_s} s{last}"
         case Ending.STOPPED if ended.stopped_for == STALLED:
             why = f"no output for {agent.idle_s} s or more{last}"
-        case Ending.SILENT:
-            failure, why = Failure.INTERNAL, "the guard heard nothing from its worker"
         case Ending.SIGNALLED:
             failure, why = Failure.AGENT_CRASH, f"ended by signal {ended.signal}{last}"
         case _:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,13 +19,13 @@ from loopy.agents.transcript import Transcript
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
-from loopy.domain.failures import Failure
+from loopy.domain.failures import FULL_DISK, Failure
 from loopy.ports import Brief, Clock, Leash, Sandbox, Workspace
 from loopy.process.command import Command, Ending, Exit, Marker
 from loopy.process.runner import run
+from loopy.process.space import is_full
 
 OURS = frozenset({LIMIT, STALLED, FINISHED})
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class PrintDriver:
@@ -72,7 +71,7 @@ class PrintDriver:
             failure = Failure.INTERNAL if place.tree.is_dir() else Failure.WORKSPACE
             return tried(agent, Verdict(failure, str(error)))
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in FULL_DISK:
                 raise
             return tried(agent, Verdict(Failure.DISK_FULL, str(error)))
         finally:
@@ -102,6 +101,8 @@ class PrintDriver:
             ended = self._run(on, launch, attempt)
         finally:
             attempt.close()
+        if ended.ending is Ending.SILENT:  # this worker stood still: whose run it is now, the lease says
+            raise LostError(on.leash.run_id, "the agent's guard heard nothing from its worker")
         if ended.stopped_for == "lost" or (ended.ending is Ending.LOST and not on.leash.authorised()):
             raise LostError(on.leash.run_id, ended.why or "the claim is not ours any more")
         reading, session = attempt.reading, attempt.reading.session_id or launch.session_id
@@ -111,6 +112,9 @@ class PrintDriver:
             return tried(on.agent, Verdict(Failure.AGENT_MISSING, f"{ended.why}; {missing(on.spec, on.agent)}"))
         if launch.resuming and refused_session(on.spec, reading):
             return None
+        if not ended.ok and is_full(on.place.tree):
+            said = f"no room on the disk of {on.place.tree}; the agent ended with {ended.ending}"
+            return tried(on.agent, Verdict(Failure.DISK_FULL, said), session)
         if ended.stopped_for == FINISHED:
             ended = Exit(Ending.EXITED, code=None)
         verdict = judge(reading, ended, on.agent, self._clock.now())

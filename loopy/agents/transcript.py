@@ -9,6 +9,7 @@ from typing import Literal
 
 from loopy.agents.redact import RedactedStream, Redactor
 from loopy.domain.errors import AgentError
+from loopy.domain.failures import FULL_DISK
 
 CAP_BYTES = 64 * 1024 * 1024
 CUT = b"\n[loopy: the transcript ends here, at its cap of %d bytes; the agent went on]\n"
@@ -22,6 +23,8 @@ class Transcript:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if error.errno in FULL_DISK:
+                raise  # no fault of the agent's: the run waits for room
             raise AgentError(str(path), f"the transcript cannot be opened: {error.strerror}") from error
         self.name = path.name
         self._cap = cap_bytes

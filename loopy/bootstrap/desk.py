@@ -17,10 +17,13 @@ from loopy.bootstrap.services import Services
 from loopy.bootstrap.wiring import FileArchive, KernelAlive, KernelGuards, ReceiptPusher, ShipTargets
 from loopy.checks.environment import check_environment
 from loopy.checks.runner import CommandChecker
+from loopy.checks.slots import SlottedChecker
 from loopy.domain.repository import parse
 from loopy.engine.admission import Admission
 from loopy.engine.desk import Desk
+from loopy.engine.effects import CALL_S
 from loopy.ports import Sandbox
+from loopy.process.slots import Slots
 from loopy.receipts.keys import load_or_make
 from loopy.receipts.notary import Notary
 from loopy.sandbox.choose import choose_sandbox
@@ -30,7 +33,7 @@ from loopy.workspace.clones import Clones
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
 SECRET_CHARACTERS = 12
-REMOTE_SETTLE_S = 65.0  # a push may take 60 s; a forge lists it a moment later
+REMOTE_SETTLE_S = CALL_S + 5.0  # a push may land until its call has run out; a forge lists it a moment later
 
 
 def desk(made: Services, worker: str) -> Desk:
@@ -66,6 +69,7 @@ def desk(made: Services, worker: str) -> Desk:
         version=loopy.__version__,
         worker=worker,
         host=socket.gethostname(),
+        lease_s=settings.lease_s,
         settle_s=lambda target: 0.0 if parse(target).local else REMOTE_SETTLE_S,
     )
 
@@ -76,10 +80,11 @@ def _driver(made: Services, sandbox: Sandbox, redactor: Redactor) -> PrintDriver
     return PrintDriver(catalog, AgentOperator(made.env, home), sandbox, made.clock, redactor)
 
 
-def _checker(made: Services, sandbox: Sandbox, redactor: Redactor) -> CommandChecker:
+def _checker(made: Services, sandbox: Sandbox, redactor: Redactor) -> SlottedChecker:
     checks = made.settings.checks
     env = check_environment(made.env, checks.pass_env)
-    return CommandChecker(sandbox, env, made.clock, redactor.text, checks.setup_timeout_s)
+    checker = CommandChecker(sandbox, env, made.clock, redactor.text, checks.setup_timeout_s)
+    return SlottedChecker(checker, Slots(made.settings.slots / "checks", made.settings.limits.checks))
 
 
 def _has(env: Mapping[str, str]) -> Callable[[str], bool]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
+from loopy.bootstrap import packs
 from loopy.domain.project import ORIGIN, ships_to
 from loopy.domain.repository import parse
 from loopy.domain.run import Run
 from loopy.domain.statement import SignedReceipt
+from loopy.engine.effects import CALL_S
 from loopy.engine.graph import Graph
 from loopy.engine.policies import MergedPolicies
 from loopy.process import alive
@@ -22,8 +22,6 @@ from loopy.settings.model import Settings
 from loopy.ship.git_remote import GitRemote
 from loopy.workspace.clones import Clones
 from loopy.workspace.folders import Folders, make, wipe
-
-PUSH_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -60,20 +58,21 @@ class FileArchive:
     public_line: str
 
     def put(self, run_id: str, name: str, content: bytes) -> str:
-        """Write a file atomically; return its sha256."""
-        folder = make(self.folders.of_run(run_id))
-        fresh = folder / f".{name}.{secrets.token_hex(4)}"
-        fresh.write_bytes(content)
-        os.replace(fresh, folder / name)
-        return sha256(content).hexdigest()
+        """Keep a file under its digest, which is returned; it survives a power cut."""
+        return packs.keep(make(self.folders.of_run(run_id)), name, content)
+
+    def place(self, run_id: str, files: Mapping[str, str]) -> None:
+        """Give the kept files (name → sha256) their plain names."""
+        packs.place(make(self.folders.of_run(run_id)), files)
 
     def put_receipt(self, run_id: str, signed: SignedReceipt) -> None:
         """Write the receipt's four files."""
         bundle.write(make(self.folders.of_run(run_id)), signed, self.public_line)
 
     def tidy(self, run_id: str) -> None:
-        """Remove the agents' scratch homes: no session outlives its run."""
+        """Remove the agents' scratch homes, for no session outlives its run, and the second names of the evidence."""
         wipe(self.folders.of_run(run_id) / "agent")
+        packs.drop(self.folders.of_run(run_id))
 
 
 @dataclass(frozen=True)
@@ -140,4 +139,4 @@ class ReceiptPusher:
         }
         target, _ = self.targets.target(run)
         leash = EndedLeash(run.id, run.token)
-        return not self.remote.push_receipt(files, target, place, leash, row.at, PUSH_S)
+        return not self.remote.push_receipt(files, target, place, leash, row.at, CALL_S)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from loopy.domain.outward import refuse_credentials
+
 PASSED = frozenset(
     {
         "PATH", "LANG", "LANGUAGE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
@@ -38,8 +40,10 @@ def check_environment(
 ) -> dict[str, str]:
     """Return what set-up and checks see of the operator's environment, without HOME and TMPDIR.
 
-    A proxy passes when its address holds no password. `pass_env` names what the operator adds.
+    A proxy passes when its address holds no password. `pass_env` names what the operator adds. Raises ConfigError when
+    that is a credential: checks run what an agent wrote, and that may send away whatever it sees.
     """
+    refuse_credentials(pass_env)
     env = {k: v for k, v in base.items() if k in PASSED or k.startswith("LC_") or _open_proxy(k, v)}
     for name, folder in TOOLCHAINS.items():
         path = base.get(name) or (f"{base['HOME']}/{folder}" if base.get("HOME") else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import signal
@@ -18,10 +17,11 @@ from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport, CheckResult, CheckSpec
 from loopy.domain.errors import LostError
 from loopy.domain.events import StreamEvent
-from loopy.domain.failures import Failure
+from loopy.domain.failures import FULL_DISK, Failure
 from loopy.ports import Clock, Leash, Sandbox, Workspace
 from loopy.process.command import Command, Ending, Exit, Marker
 from loopy.process.runner import run
+from loopy.process.space import is_full
 
 SETUP = "setup"
 JUNIT = "{junit}"  # in a word of argv: the path of a JUnit XML file that is read afterwards
@@ -85,7 +85,7 @@ class CommandChecker:
         except _Stopped as stopped:
             return stopped.tried
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno not in FULL_DISK:
                 raise
             return Tried(failure=Failure.DISK_FULL, detail=f"no room for the checks: {error.strerror}")
         return CheckReport(tree=tree, results=tuple(results))
@@ -139,7 +139,10 @@ class CommandChecker:
             on_output=log.feed,
             stopping=bench.leash.stopping,
         )
-        return _why(spec, ended), ended.code if ended.ending is Ending.EXITED else None
+        why = _why(spec, ended)
+        if why and is_full(bench.at):  # a red check on a full disk says nothing of the tree
+            raise _Stopped(Failure.DISK_FULL, f"no room for check {spec.name}: {why}")
+        return why, ended.code if ended.ending is Ending.EXITED else None
 
     def _command(self, spec: CheckSpec, cwd: Path, junit: Path, bench: _Bench) -> Command:
         home = {"HOME": str(bench.scratch / "home"), "TMPDIR": str(bench.scratch / "tmp")}
@@ -194,7 +197,7 @@ def _why(spec: CheckSpec, ended: Exit) -> str:
         case Ending.STOPPED:
             raise _Stopped(Failure.CANCELLED, ended.stopped_for)
         case _:
-            raise _Stopped(Failure.INTERNAL, f"check {spec.name}: its guard heard nothing from the worker")
+            raise LostError(f"check {spec.name}", "its guard heard nothing from the worker")
 
 
 def _signal_name(number: int | None) -> str:

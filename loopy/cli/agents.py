@@ -110,9 +110,10 @@ def agent() -> None:
 @click.option("--cli", default="", help="An entry of the catalogue, such as claude, codex or gemini.")
 @click.option("--model", default="", help="As the CLI names it; default: the CLI's own choice.")
 @click.option("--kind", type=click.Choice(KINDS), default="code", show_default=True, help="What it is for.")
-@click.option("--fallback", default="", metavar="A,B", help="Who may take over at a limit, in order.")
+@click.option("--fallback", default="", metavar="A,B", help="Who may take over at a limit, in order; added before.")
 @options.as_json
 @options.example(
+    "loopy agent add codex --cli codex",
     "loopy agent add claude --cli claude --fallback codex",
     "loopy agent add formatter -- ruff format .",
 )
@@ -149,7 +150,8 @@ def _agent(made: Services, name: str, argv: tuple[str, ...], cli: str, model: st
     for other in successors:
         if other not in made.settings.agents:
             known = suggestion(other, made.settings.agents, "agents")
-            raise NotFoundError("--fallback", f"no agent is called '{line(other, 40)}'", hint=known)
+            first = f"add it first: `loopy agent add {other} --cli {other}`" if other in catalog else known
+            raise NotFoundError("--fallback", f"no agent is called '{line(other, 40)}'", hint=first)
     said: dict[str, Any] = {"name": name, "kind": kind, "cli": cli or "command", "argv": argv, "model": model}
     return build(Agent, said | {"fallback": successors}, "agent")
 

@@ -18,10 +18,10 @@ ENDED = 6  # ranks above it are over
 def board(everything: bool, limit: int, as_json: bool) -> None:
     """Show where every ticket is.
 
-    What needs you comes first, what is over last. A status is derived from the ticket and its newest run: open, ready, queued, running, waiting, needs approval, needs
-    an answer, shipped, failed, refused, aborted, closed.
+    What needs you comes first, what is over last. A status is derived from the ticket and its newest run: open, ready,
+    queued, running, waiting, needs approval, needs an answer, shipped, failed, refused, aborted, closed.
     """
-    from loopy.cli.home import open_home, sandbox_grade, tell_sandbox
+    from loopy.cli.home import open_home, sandbox_grade, tell_sandbox, worker_hint
     from loopy.cli.status import status_of
     from loopy.cli.views import card_json, card_row
     from loopy.store.board import cards, tickets_in_all
@@ -29,9 +29,10 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
     made = open_home()
     with made.graph.read() as tx:
         found, in_all = cards(tx, limit), tickets_in_all(tx)
-    now = made.clock.now()
+    now, hint = made.clock.now(), worker_hint(made)
     if as_json:
-        emit({"sandbox": sandbox_grade(made), "tickets": [card_json(card, now) for card in found], "in_all": in_all})
+        facts = {"sandbox": sandbox_grade(made), "tickets": [card_json(card, now) for card in found], "in_all": in_all}
+        emit(facts | {"hint": hint})
         return
     told = [(status_of(card, now), card) for card in found]
     told.sort(key=lambda each: each[0].rank)
@@ -44,4 +45,6 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
         echo(ink('no tickets; begin: loopy run "What should be done"', "quiet"))
     elif hidden:
         echo(ink(f"{hidden:,} more: loopy board --all --limit {in_all}", "quiet"))
+    if hint:
+        echo(ink(hint, "strong"))
     tell_sandbox(made)

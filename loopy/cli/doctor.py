@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import click
 
 from loopy.cli import options
+from loopy.cli.damage import disk_fault, told
 from loopy.cli.paper import echo, emit, ink, line, table
+from loopy.domain.counted import counted
 from loopy.domain.errors import LoopyError
 
 if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
+    from loopy.queue.probe import Finding
 
 LITTLE_DISK, LOW_DISK = 1 << 30, 5 << 30
 OLDEST_GIT = (2, 38)  # `git merge-tree --write-tree`, which a rebase needs
@@ -36,6 +39,9 @@ class Sign:
     fix: str = ""
 
 
+SELF = "`loopy doctor` looks at the rest"
+PERSISTENCE = "broker persistence"
+NAMES = {"_database": "work graph", "_key": "signing key"}
 MARKS = {"ok": ("✓", "good"), "warn": ("!", "need"), "fail": ("✗", "bad")}
 
 
@@ -67,20 +73,36 @@ def look() -> Iterator[Sign]:
     try:
         made = open_home()
     except LoopyError as error:
-        yield Sign("home", "fail", f"{error.where}: {error.what}", error.hint)
+        yield Sign(_setting(error), "fail", f"{error.where}: {error.what}", error.hint)
         yield from _git()
         return
+    graph = True
     for part in PARTS:
+        name = NAMES.get(part.__name__, part.__name__.strip("_"))
+        if not graph and part in OF_THE_GRAPH:
+            yield Sign(name, "warn", "cannot be told without the work graph")
+            continue
         try:
             yield from part(made)
-        except (LoopyError, OSError) as error:
-            hint = error.hint if isinstance(error, LoopyError) else ""
-            yield Sign(part.__name__.strip("_"), "fail", str(error), hint)
+        except LoopyError as raised:
+            graph = graph and part is not _database
+            found = told(raised)
+            yield Sign(name, "fail", f"{found.where}: {found.what}", found.hint.replace(f"; {SELF}", ""))
+        except OSError as error:
+            yield Sign(name, "fail", str(error))
+
+
+def _setting(error: LoopyError) -> str:
+    """Return the sign's name for settings that cannot be used: the part of the house that they are about."""
+    words = ("broker", "database", "home", "agents", "policy", "sandbox")
+    return next((word for word in words if word in error.where.rpartition(": ")[2].lower()), "settings")
 
 
 def _home(made: Services) -> Iterator[Sign]:
     home = made.settings.home
-    yield Sign("home", "ok", f"{home} (from {made.settings.sources.get('home', 'default')}), mode {_mode(home)}")
+    fault, fix = disk_fault(home) or ("", "")
+    where = f"{home} (from {made.settings.sources.get('home', 'default')}), mode {_mode(home)}"
+    yield Sign("home", "fail" if fault else "ok", f"{where}: {fault}" if fault else where, fix)
     if made.settings.file.exists():
         yield Sign("settings", "ok", str(made.settings.file))
     else:
@@ -105,10 +127,10 @@ def _database(made: Services) -> Iterator[Sign]:
     with made.graph.read() as tx:
         many = tickets_in_all(tx)
     if made.graph.path is None:
-        yield Sign("work graph", "ok", f"{shown(made.settings.database_url)}, {many:,} tickets")
+        yield Sign("work graph", "ok", f"{shown(made.settings.database_url)}, {counted(many, 'ticket')}")
         return
     size = made.graph.path.stat().st_size
-    yield Sign("work graph", "ok", f"{made.graph.path}, {many:,} tickets, {size / (1 << 20):.1f} MiB")
+    yield Sign("work graph", "ok", f"{made.graph.path}, {counted(many, 'ticket')}, {size / (1 << 20):.1f} MiB")
     text = f"SQLite {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < FIXED_SQLITE:
         text += ": its WAL-reset bug (fixed in 3.51.3) is avoided, one process at a time checkpoints"
@@ -118,9 +140,14 @@ def _database(made: Services) -> Iterator[Sign]:
 def _broker(made: Services) -> Iterator[Sign]:
     from loopy.queue.probe import probe
 
-    for found in probe(made.broker_url):
-        state = {True: "ok", False: "fail", None: "warn"}[found.ok]
-        yield Sign(found.name, state, found.text, found.fix)
+    yield from map(broker_sign, probe(made.broker_url))
+
+
+def broker_sign(found: Finding) -> Sign:
+    """Return the sign of a finding; what cannot lose anything only warns, for a message is no more than a doorbell."""
+    if found.name == PERSISTENCE and found.ok is False:
+        return Sign(found.name, "warn", f"{found.text}: no work can be lost, the work graph has it all", found.fix)
+    return Sign(found.name, {True: "ok", False: "fail", None: "warn"}[found.ok], found.text, found.fix)
 
 
 def _git(_: object = None) -> Iterator[Sign]:
@@ -202,6 +229,7 @@ def _key(made: Services) -> Iterator[Sign]:
     yield Sign("signing key", "ok", f"{key.fingerprint}, mode {_mode(path)}")
 
 
+OF_THE_GRAPH = (_workers, _agents)
 PARTS: tuple[Callable[[Services], Iterator[Sign]], ...] = (
     _home, _database, _broker, _git, _workers, _agents, _sandbox, _disk, _key,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -26,21 +27,19 @@ if TYPE_CHECKING:
 def evidence(run_id: str, form: str | None, as_json: bool) -> None:
     """Show a run's evidence pack.
 
-    Plan, route, turns, gate, checks, attempts, files, risks and open questions, as a page in Markdown.
+    Plan, route, turns, gate, checks, usage and cost, attempts, files, risks and open questions, as a page in Markdown.
     """
     from loopy.cli.home import open_home
+    from loopy.engine.story import EVIDENCE_JSON, EVIDENCE_PAGE
 
     made = open_home()
     run = _run(made, run_id)
-    folder = made.run_folder(run.id)
     if form == "path" and not as_json:
-        echo(str(_there(folder / "evidence.md", run)))
+        echo(str(_pack(made, run, EVIDENCE_PAGE)))
     elif as_json:
-        from loopy.domain.evidence import EvidencePack
-
-        emit(EvidencePack.model_validate_json(_there(folder / "evidence.json", run).read_bytes()))
+        emit(json.loads(_pack(made, run, EVIDENCE_JSON).read_bytes()))
     else:
-        echo(safe(_there(folder / "evidence.md", run).read_text(encoding="utf-8", errors="replace")).rstrip())
+        echo(safe(_pack(made, run, EVIDENCE_PAGE).read_text(encoding="utf-8", errors="replace")).rstrip())
 
 
 @click.command()
@@ -72,6 +71,17 @@ def _run(made: Services, text: str) -> Run:
 
     with made.graph.read() as tx:
         return run_named(tx, text)
+
+
+def _pack(made: Services, run: Run, name: str) -> Path:
+    """Return where the file lies that the graph has on record for the run's newest evidence."""
+    from loopy.bootstrap.packs import find
+    from loopy.engine.story import files_of
+
+    with made.graph.read() as tx:
+        journal = tx.runs.outcomes(run.id)
+    on_record = [found[name] for turn in range(1, run.turn + 1) if name in (found := files_of(journal, turn))]
+    return _there(find(made.run_folder(run.id), name, on_record[-1] if on_record else ""), run)
 
 
 def _there(path: Path, run: Run) -> Path:

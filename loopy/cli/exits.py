@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from loopy.cli.damage import OF_THE_DISK, told
 from loopy.cli.paper import echo, ink, line
 from loopy.domain.errors import LoopyError
 
@@ -24,20 +25,23 @@ def exit_code_of(act: Callable[[], Any], *, as_json: bool = False) -> int:
     """Do it; return the exit code it gives back, after saying on stderr what went wrong, if anything did."""
     try:
         code = act()
-    except LoopyError as error:
+    except LoopyError as raised:
+        error = told(raised)
         return _say(error.where, error.what, error.hint, error.exit_code, type(error).__name__, as_json)
     except click.exceptions.NoArgsIsHelpError as error:
         echo(error.message)
         return REFUSED
-    except click.UsageError as error:
-        help_of = f"`{error.ctx.command_path} --help`" if error.ctx else "`loopy --help`"
-        said = error.format_message().rstrip(".")
+    except click.UsageError as wrong:
+        help_of = f"`{wrong.ctx.command_path} --help`" if wrong.ctx else "`loopy --help`"
+        said = wrong.format_message().rstrip(".")
         return _say("", said[:1].lower() + said[1:], help_of, REFUSED, "UsageError", as_json)
     except click.ClickException as error:
         return _say("", error.format_message(), "", error.exit_code, type(error).__name__, as_json)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except Exception as error:  # a defect: the user gets a line, the log the traceback
+        if isinstance(error, OSError) and (fault := OF_THE_DISK.get(error.errno)):  # or none: a disk that refuses
+            return _say(str(error.filename or "disk"), *fault, FAILED, "OSError", as_json)
         place = _keep_traceback()
         what, hint = f"{type(error).__name__}: {error}", f"a defect of Loopy; the traceback is in {place}"
         return _say("unexpected", what, hint, DEFECT, "Unexpected", as_json)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loopy.cli.paper import line
-from loopy.domain.errors import ConfigError, NotFoundError, RefusedError
+from loopy.cli.installed import known_agent
+from loopy.cli.words import text_of
+from loopy.domain.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
@@ -50,21 +52,23 @@ def file(  # noqa: PLR0913  (one name for each thing that a person can say)
 
 
 def read_stdin() -> str:
-    """Return the text on standard input."""
-    text = sys.stdin.read(STDIN_MAX + 1)
-    if len(text) > STDIN_MAX:
+    """Return the text on standard input. Raises ConfigError when there is too much of it, or when it is no text."""
+    content = sys.stdin.buffer.read(4 * STDIN_MAX + 1)  # a character takes four bytes at most
+    if len(content) > 4 * STDIN_MAX or len(text := text_of(content, "--body")) > STDIN_MAX:
         raise ConfigError("--body", f"more than {STDIN_MAX:,} characters on standard input")
     return text
 
 
-def known_agent(made: Services, agent: str) -> None:
-    """Raise NotFoundError for an agent that nobody has added; "" is nobody's name and passes."""
-    from loopy.domain.tables import suggestion
+def demand_commit(repo: str) -> None:
+    """Raise RefusedError for a folder whose repository has no commit: Loopy works on what is committed."""
+    from loopy.cli.home import repo_address
+    from loopy.cli.reader import Objects, find
+    from loopy.domain.repository import parse
 
-    known = made.settings.agents
-    if agent and agent not in known:
-        hint = suggestion(agent, known, "agents") if known else "`loopy agent add NAME --cli claude` adds one"
-        raise NotFoundError("agent", f"no agent is called '{line(agent, 40)}'", hint=hint)
+    address = repo_address(repo)
+    place = find(Path(address)) if parse(address).local else None
+    if place is not None and Objects(place.git_dir).head() is None:
+        raise RefusedError(address, "has no commit yet", hint="make a first commit: Loopy works on what is committed")
 
 
 def demand_ready(made: Services) -> None:

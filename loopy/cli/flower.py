@@ -10,6 +10,7 @@ import click
 
 from loopy.cli import options
 from loopy.cli.paper import echo, emit_line, ink
+from loopy.domain.errors import ConfigError
 
 
 @click.command()
@@ -20,19 +21,25 @@ from loopy.cli.paper import echo, emit_line, ink
 def flower(port: int, writable: bool, as_json: bool) -> None:
     """Open Flower on the workers, on this machine only.
 
-    Bound to 127.0.0.1, read-only, with a password that is made now and shown once.
+    Bound to 127.0.0.1 and read-only. User and password are those of FLOWER_BASIC_AUTH=user:password in the
+    environment; without it a password is made now and shown once.
     """
     from loopy.cli.home import open_home
 
+    given = os.environ.get("FLOWER_BASIC_AUTH", "")
+    _demand_password(given)
     made = open_home()
-    password, url = secrets.token_urlsafe(12), f"http://127.0.0.1:{port}/"
+    user, password, url = "loopy", secrets.token_urlsafe(12), f"http://127.0.0.1:{port}/"
     if as_json:
-        emit_line({"url": url, "user": "loopy", "password": password, "pid": os.getpid()})
+        shown = {"user": user, "password": password} if not given else {"user": given.partition(":")[0]}
+        emit_line({"url": url, **shown, "pid": os.getpid()})
     else:
-        echo(f"Flower  {ink(url, 'strong')}  user loopy, password {ink(password, 'strong')}")
-        echo(ink("Ctrl-C stops it; the workers go on", "quiet"))
+        words = f"user {user}, password {ink(password, 'strong')}" if not given else "login as FLOWER_BASIC_AUTH says"
+        echo(f"Flower  {ink(url, 'strong')}  {words}")
+        more = "" if given else "; FLOWER_BASIC_AUTH=user:password sets a password of your own"
+        echo(ink(f"Ctrl-C stops it, the workers go on{more}", "quiet"))
     # By environment, for a command line is anybody's to read; from the home, for Celery imports from where it stands.
-    env = {**os.environ, "FLOWER_BASIC_AUTH": f"loopy:{password}", "LOOPY_HOME": str(made.settings.home)}
+    env = {**os.environ, "FLOWER_BASIC_AUTH": given or f"{user}:{password}", "LOOPY_HOME": str(made.settings.home)}
     env["FLOWER_READ_ONLY"] = "false" if writable else "true"
     argv = [
         sys.executable,
@@ -48,3 +55,12 @@ def flower(port: int, writable: bool, as_json: bool) -> None:
     sys.stdout.flush()
     os.chdir(made.settings.home)
     os.execve(sys.executable, argv, env)  # noqa: S606  (a program of the same environment)
+
+
+def _demand_password(given: str) -> None:
+    """Raise ConfigError for a login that would let anybody in."""
+    for login in given.split(",") if given else ():
+        user, _, password = login.partition(":")
+        if not (user.strip() and password.strip()):
+            hint = "FLOWER_BASIC_AUTH=user:password, or leave it out: one is made"
+            raise ConfigError("FLOWER_BASIC_AUTH", "names no user with a password", hint=hint)

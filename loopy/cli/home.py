@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loopy.cli.paper import NO_SANDBOX, echo, ink
+from loopy.cli.paper import NO_SANDBOX, echo, ink, line
 from loopy.cli.reader import demand, find
+from loopy.cli.words import demand_text
 from loopy.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from loopy.store.graph import SqlTx
 
 RUN = re.compile(r"^(?:LP-)?(\d{1,15})\.(\d{1,9})$", re.IGNORECASE)
+NO_WORKER = "no worker is up: `loopy up`"
+ALL = "`loopy board --all` shows what there is"
 TICKET = re.compile(r"^(?:LP-)?(\d{1,15})$", re.IGNORECASE)
 
 
@@ -55,6 +58,20 @@ def living_workers(made: Services) -> list[Worker]:
     return [w for w in rows if w.host != host or not is_dead(made.settings.alive, w.id)]
 
 
+def worker_hint(made: Services) -> str:
+    """Return what to do when runs could go on and nobody is there to work, else ""."""
+    from loopy.domain.states import RunState, Wait
+    from loopy.store.board import counts
+
+    with made.graph.read() as tx:
+        many = counts(tx)
+        can_go = any(many[state] for state in (RunState.READY, RunState.QUEUED, RunState.RUNNING)) or (
+            many[RunState.WAITING] > 0
+            and any(r.wait not in (Wait.APPROVAL, Wait.QUESTION) for r in tx.runs.by_state(RunState.WAITING))
+        )
+    return NO_WORKER if can_go and not living_workers(made) else ""
+
+
 def sandbox_grade(made: Services) -> str:
     """Return how commands are boxed in by the settings of this home: "full", "fs-only" or "none"."""
     from loopy.sandbox.choose import choose_sandbox
@@ -79,11 +96,13 @@ def run_named(tx: SqlTx, text: str) -> Run:
     if match := RUN.match(text):
         found = tx.runs.get(f"LP-{int(match[1])}.{int(match[2])}")
         if found is None:
-            raise NotFoundError("run", f"there is no run {text}", hint="`loopy board` shows all")
+            raise NotFoundError("run", f"there is no run {text} in this home", hint=ALL)
         return found
     if not TICKET.match(text):
-        raise NotFoundError("run", f"'{text[:60]}' is not a run's id", hint="ids look like LP-12.3")
+        raise NotFoundError("run", f"'{line(text, 60)}' is not a run's id", hint=f"ids look like LP-12.3; {ALL}")
     runs = tx.tickets.runs(text)
+    if not runs and tx.tickets.get(text) is None:
+        raise NotFoundError("run", f"there is no ticket {text} in this home, so it has no run", hint=ALL)
     if not runs:
         raise NotFoundError("run", f"{text} has no run yet", hint=f"`loopy ticket start {text}`")
     return runs[-1]
@@ -96,10 +115,10 @@ def repo_address(text: str) -> str:
     if not Path(text).expanduser().exists() and ("://" in text or re.match(r"^[^/\\]+:[^\\]", text)):
         parse(text)
         return text
-    return str(demand(Path(text), "--repo").top)
+    return demand_text(str(demand(Path(text), "--repo").top), "--repo")
 
 
 def repo_here() -> str:
     """Return the repository that the current folder lies in, "" when it lies in none."""
     place = find(Path.cwd())
-    return str(place.top) if place else ""
+    return demand_text(str(place.top), "--repo") if place else ""

@@ -12,6 +12,7 @@ import click
 import loopy
 from loopy.cli.exits import exit_code_of
 from loopy.cli.lazy import Late, LateGroup
+from loopy.cli.words import demand_words
 
 PARTS: Mapping[str, Mapping[str, Late]] = {
     "Work": {
@@ -36,6 +37,12 @@ PARTS: Mapping[str, Mapping[str, Late]] = {
         "agents": Late("loopy.cli.agents:agents", "List the agents and whether each is usable."),
         "agent": Late("loopy.cli.agents:agent", "Add an agent."),
         "doctor": Late("loopy.cli.doctor:doctor", "Look at the house, and say what to mend and how."),
+        "fsck": Late(
+            "loopy.cli.fsck:fsck", "Check the work graph: every run's history, effects and receipt, and the chain."
+        ),
+        "migrate": Late("loopy.cli.migrate:migrate", "Bring the work graph to the schema of this version."),
+        "backup": Late("loopy.cli.backup:backup", "Copy the work graph into one file, while workers work."),
+        "restore": Late("loopy.cli.backup:restore", "Put a backup in the work graph's place."),
         "flower": Late("loopy.cli.flower:flower", "Open Flower on the workers, on this machine only."),
         "demo": Late("loopy.cli.demo:demo", "Take four tickets through the real stack in a scratch home."),
     },
@@ -70,7 +77,7 @@ class Loopy(LateGroup):
         as_json = "--json" in takewhile(lambda word: word != "--", words)
 
         def act() -> Any:
-            return click.Group.main(self, words, prog_name or "loopy", standalone_mode=False, **extra)
+            return click.Group.main(self, demand_words(words), prog_name or "loopy", standalone_mode=False, **extra)
 
         code = exit_code_of(act, as_json=as_json)
         if standalone_mode:

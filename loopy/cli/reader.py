@@ -43,7 +43,8 @@ def find(path: Path) -> Place | None:
 def demand(path: Path, option: str) -> Place:
     """Return the repository that the folder lies in. Raises ConfigError that names the option."""
     if not path.expanduser().exists():
-        raise ConfigError(option, f"there is no folder {path}")
+        hint = "give the repository's folder, or a URL that begins with https://, ssh:// or user@host:"
+        raise ConfigError(option, f"there is no folder {path}", hint=hint)
     place = find(path)
     if place is None:
         raise ConfigError(

@@ -43,13 +43,17 @@ def run(title: str, body: str, repo: str, agent: str, priority: int, detach: boo
     Where no worker is up, one is started for as long as this command runs. Ctrl-C stops following, never the run: it
     goes on with the workers that are up, or with the next one.
 
-    Exit codes: 0 the run PASSED, 4 it ended otherwise, 130 interrupted.
+    Exit codes: 0 the run PASSED, 4 it ended otherwise, 130 interrupted; 2 and nothing is filed where a word is wrong, or
+    where the agent's program is not installed and that of none of its successors is.
     """
-    from loopy.cli.filing import demand_ready, file
+    from loopy.cli.filing import demand_commit, demand_ready, file
     from loopy.cli.home import open_home, person
+    from loopy.cli.installed import demand_installed
 
     made = open_home()
     demand_ready(made)
+    demand_installed(made, agent)
+    demand_commit(repo)
     ticket = file(made, title, body=body, repo=repo, agent=agent, priority=priority)
     started = made.intake.start(ticket.id, person(made))
     if detach:
@@ -131,11 +135,11 @@ class Crew:
 
 
 def _detached(made: Services, started: Run, as_json: bool) -> int:
-    from loopy.cli.home import living_workers
+    from loopy.cli.home import living_workers, worker_hint
     from loopy.cli.views import run_json
 
     if as_json:
-        emit(run_json(started))
+        emit((run_json(started) or {}) | {"hint": worker_hint(made)})
         return 0
     echo(f"{ink(started.id, 'strong')}  {started.state}")
     if not living_workers(made):

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from loopy.cli.paper import columns, cut, ink, line
 from loopy.cli.times import lasting
+from loopy.domain.counted import counted
 from loopy.domain.events import Event
 from loopy.domain.states import Step
 
@@ -78,7 +79,9 @@ def _check(event: Event) -> Iterator[Line]:
     tests, failed = event.facts.get("tests"), event.facts.get("failed_tests")
     parts = [line(event.text)]
     if tests:
-        parts.append(f"{failed} of {tests} tests failed" if failed else f"{tests} tests")
+        parts.append(
+            f"{failed} of {counted(int(str(tests)), 'test')} failed" if failed else counted(int(str(tests)), "test")
+        )
     parts.append(lasting(float(event.facts.get("duration_ms") or 0) / 1000))
     yield Line(event.at, "", f"{'✓' if passed else '✗'} {' · '.join(parts)}", "good" if passed else "bad")
 

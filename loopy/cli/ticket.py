@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from loopy.cli import options
-from loopy.cli.filing import demand_ready, file, known_agent
+from loopy.cli.filing import demand_ready, file
+from loopy.cli.installed import demand_installed, known_agent
 from loopy.cli.paper import echo, emit, ink, line, safe, table
 from loopy.domain.errors import NotFoundError
 
@@ -38,16 +39,18 @@ def ticket() -> None:
 )
 def add(as_json: bool, **said: Any) -> None:
     """Add a ticket; nothing runs until it is started."""
-    from loopy.cli.home import open_home
+    from loopy.cli.home import open_home, worker_hint
+    from loopy.cli.views import ticket_json
 
     made = open_home()
-    filed = file(made, **said)
+    filed, hint = file(made, **said), worker_hint(made)
     if as_json:
-        emit(filed)
+        emit(ticket_json(filed) | {"hint": hint})
         return
     echo(f"{ink(filed.id, 'strong')}  {line(filed.title)}")
     if not filed.assignee.startswith("person:"):
         echo(ink(f"start it: loopy ticket start {filed.id}", "quiet"))
+    _hint(hint)
 
 
 @ticket.command("list")
@@ -137,13 +140,17 @@ def _show_runs(runs: Any) -> None:
 @options.example("loopy ticket assign LP-1 claude", "loopy ticket assign LP-2 person:ada")
 def assign(ticket_id: str, assignee: str, as_json: bool) -> None:
     """Give a ticket to an agent, or to a person as `person:NAME`."""
-    from loopy.cli.home import open_home, person
+    from loopy.cli.home import open_home, person, worker_hint
+    from loopy.cli.views import ticket_json
 
     made = open_home()
     if not assignee.startswith("person:"):
         known_agent(made, assignee)
     given = made.intake.assign(ticket_id, assignee, person(made))
-    _tell(as_json, given, f"{given.id} is {line(assignee)}'s now")
+    hint = worker_hint(made)
+    _tell(as_json, ticket_json(given) | {"hint": hint}, f"{given.id} is {line(assignee)}'s now")
+    if not as_json:
+        _hint(hint)
 
 
 @ticket.command()
@@ -158,6 +165,7 @@ def start(ticket_id: str, agent: str, as_json: bool) -> None:
     made = open_home()
     demand_ready(made)
     known_agent(made, agent)
+    demand_installed(made, agent)
     _started(made, made.intake.start(ticket_id, person(made), agent), as_json)
 
 
@@ -175,6 +183,7 @@ def retry(ticket_id: str, step: str | None, agent: str, as_json: bool) -> None:
     made = open_home()
     demand_ready(made)
     known_agent(made, agent)
+    demand_installed(made, agent)
     run = made.intake.retry(ticket_id, person(made), Step(step) if step else None, agent)
     _started(made, run, as_json)
 
@@ -224,12 +233,18 @@ def _tell(as_json: bool, value: Any, words: str) -> None:
         echo(words)
 
 
+def _hint(text: str) -> None:
+    """Say beside the answer what a person should know."""
+    if text:
+        echo(ink(text, "strong"), err=True)
+
+
 def _started(made: Services, run: Run, as_json: bool) -> None:
-    from loopy.cli.home import living_workers
+    from loopy.cli.home import living_workers, worker_hint
     from loopy.cli.views import run_json
 
     if as_json:
-        emit(run_json(run))
+        emit((run_json(run) or {}) | {"hint": worker_hint(made)})
         return
     echo(f"{ink(run.id, 'strong')}  {run.state}")
     if not living_workers(made):

@@ -6,18 +6,20 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from loopy.cli import options
 from loopy.cli.home import names_run
-from loopy.cli.paper import echo, emit, ink, safe, table
+from loopy.cli.paper import echo, emit, ink, line, safe, table
 from loopy.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from loopy.bootstrap.services import Services
     from loopy.cli.reader import Place
     from loopy.cli.rerun import Again
+    from loopy.domain.run import Run
     from loopy.receipts.bundle import Bundle
     from loopy.receipts.findings import Verification
     from loopy.receipts.signers import TrustedKey
@@ -28,12 +30,27 @@ PUBLIC_KEY = "ship_ed25519.pub"
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """The repository that commits are read from, and what it is to the run."""
+
+    place: Place
+    kind: Literal["given", "repository", "mirror"]
+    lacking: str = ""  # the run's own repository, where that has not fetched the commit
+
+    def __str__(self) -> str:
+        if self.kind != "mirror":
+            return str(self.place.top)
+        why = f"{self.lacking} does not have them yet: git fetch there" if self.lacking else "the run was on a URL"
+        return f"Loopy's own mirror, {self.place.top} ({why}, or give a clone: --repo PATH)"
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
-    """A receipt, and what the home adds for one of its own runs: the receipt before it, and its repository."""
+    """A receipt, and what the home adds for one of its own runs: the receipt before it, and where its commits are."""
 
     receipt: Path | Bundle
     previous: bytes | None = None
-    place: Place | None = None
+    source: Source | None = None
 
 
 @click.command()
@@ -67,15 +84,16 @@ def verify(
     A FILE needs no database, no network and no home. A signer is trusted when its key is given, or when it is the key
     of this very installation; otherwise the answer is "could not verify", for a key that comes along proves nothing.
 
-    Exit codes: 0 verified, 1 invalid, 2 could not verify.
-    """
-    from loopy.cli.reader import demand
+    A run's commits are read from its repository, and from Loopy's own mirror where that has not fetched them.
 
+    Exit codes: 0 verified, 1 invalid, 2 could not verify, or no such run or file.
+    """
     given = _given(receipt)
-    place = demand(repo, "--repo") if repo else given.place
+    source = _said(repo) if repo else given.source
+    place = source.place if source else None
     found = _verified(given, place, _signers(key, allowed_signers), _revoked(revoked))
     if not as_json:
-        _tell(found)
+        _tell(found, source)
     again = None
     if rerun and found.statement and found.exit_code != 1:
         from loopy.cli.rerun import rerun as run_again
@@ -83,12 +101,18 @@ def verify(
         again = run_again(found.statement, place.top if place else None, yes=yes, quiet=as_json)
     code = 1 if again and not again.same else found.exit_code
     if as_json:
-        emit(_facts(found, again, code))
+        emit(_facts(found, again, code) | {"repository": _where(source)})
         return code
     word, name = WORDS[code]
     said = found.statement.predicate if found.statement and code == 0 else None
     echo(ink(word, name) + (f"  {said.run.id}  {said.verdict}" if said else ""))
     return code
+
+
+def _said(repo: Path) -> Source:
+    from loopy.cli.reader import demand
+
+    return Source(demand(repo, "--repo"), "given")
 
 
 def _verified(
@@ -115,8 +139,6 @@ def _given(text: str) -> Given:
     if path.exists() or not names_run(text):
         return Given(path)
     from loopy.cli.home import open_home, run_named
-    from loopy.cli.reader import find
-    from loopy.domain.repository import parse
     from loopy.receipts import bundle
     from loopy.store.board import envelope_at
 
@@ -129,9 +151,28 @@ def _given(text: str) -> Given:
         raise NotFoundError(run.id, "has no receipt yet: it has not ended", hint=f"`loopy watch {run.id}`")
     folder = made.run_folder(run.id)
     written = (folder / bundle.ENVELOPE).exists()
-    local = find(Path(run.repo)) if parse(run.repo).local else None
     receipt = folder if written else bundle.Bundle(row.envelope, row.statement, row.sshsig)
-    return Given(receipt, previous, local)
+    return Given(receipt, previous, _source(made, run))
+
+
+def _source(made: Services, run: Run) -> Source | None:
+    """Return the run's repository if it has the commit that shipped, else Loopy's mirror of it if that has it."""
+    from loopy.cli.reader import Objects, Place, find
+    from loopy.domain.repository import parse
+
+    if not run.repo:
+        return None
+    local = find(Path(run.repo)) if parse(run.repo).local else None
+    if not run.head or (local is not None and Objects(local.git_dir).has(run.head)):
+        return Source(local, "repository") if local else None
+    if made.repositories.has(run.repo, run.head):
+        mirror = made.repositories.path(run.repo)
+        return Source(Place(mirror, mirror), "mirror", lacking=str(local.top) if local else "")
+    return Source(local, "repository") if local else None
+
+
+def _where(source: Source | None) -> dict[str, str] | None:
+    return {"path": str(source.place.top), "kind": source.kind} if source else None
 
 
 def _signers(key: Path | None, allowed: Path | None) -> Sequence[TrustedKey]:
@@ -170,12 +211,14 @@ def _text(path: Path, option: str) -> str:
         raise NotFoundError(option, f"{path} cannot be read", hint=str(error)) from error
 
 
-def _tell(found: Verification) -> None:
+def _tell(found: Verification, source: Source | None) -> None:
     for row in table([(MARKS[f.ok], f.name, safe(f.text)) for f in found.findings], gap=1):
         echo(row)
     for note in (*(f"note: {text}" for text in found.notes), *(f"not checked: {text}" for text in found.not_checked)):
         words = safe(note)
         echo(f"  {ink(words, 'alarm' if 'sandbox' in words else 'quiet')}")
+    if source and found.statement and found.statement.commit:
+        echo(f"  {ink(f'commits read from {line(str(source))}', 'quiet')}")
 
 
 def _facts(found: Verification, again: Again | None, code: int) -> dict[str, Any]:

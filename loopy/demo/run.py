@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopy.demo.stage import Piece, Stage, set_stage
+from loopy.domain.counted import counted
 from loopy.domain.events import Event
 from loopy.domain.failures import Failure
 from loopy.domain.run import Run
@@ -46,6 +47,8 @@ class Play:
     tell: Tell
     runs: dict[str, Piece] = field(default_factory=dict)
     killed: str = ""
+    _began: float = field(default_factory=time.monotonic)
+    _verified: int = 0
     _after: int = 0
     _faults: list[str] = field(default_factory=list)
 
@@ -55,10 +58,12 @@ class Play:
         self.say("no sandbox: the demo's agents run with your rights", "alarm")
         worker = self.stage.worker("worker-1")
         self.say(f"worker started, pid {worker.pid}, embedded broker", "quiet")
+        self.say("", "plain")
         for piece in self.stage.pieces:
             run_id = self.stage.file(piece)
             self.runs[run_id] = piece
             self.say(f"{run_id}  {piece.title}  → {piece.agent}{self._scripted(piece.agent)}", "strong")
+        self.say("", "plain")
         try:
             worker = self._follow(worker)
             ended = self._ended()
@@ -66,10 +71,20 @@ class Play:
         finally:
             worker.stop()
             self.stage.made.graph.close()
+        self.say("", "plain")
         for fault in self._faults:
             self.say(f"✗ {fault}", "bad")
-        self.say(f"everything lies in {self.stage.folder}; delete it when you have looked", "quiet")
+        self.say(self._summary(), "bad" if self._faults else "good")
         return 1 if self._faults else 0
+
+    def _summary(self) -> str:
+        """Return the last line: what was shown and how long it took, how to see more, and what lies where."""
+        verified = counted(self._verified, "receipt")
+        shown = f"✓ {counted(len(self.runs), 'ticket')}, {int(bool(self.killed))} kill -9, {verified} verified"
+        what = f"✗ {counted(len(self._faults), 'thing')} did not hold" if self._faults else shown
+        home = self.stage.folder / "home"
+        more = f"more: LOOPY_HOME={home} loopy board · kept until you delete {self.stage.folder}"
+        return f"{what}, in {time.monotonic() - self._began:.0f} s · {more}"
 
     def _scripted(self, name: str) -> str:
         agent = self.stage.made.settings.agents.get(name)
@@ -115,10 +130,13 @@ class Play:
         self._command("board")
         shown = self.killed or next(iter(self.runs))
         self._command("evidence", shown)
+        self.say("", "plain")
         for run in ended:
             done = self._command("verify", run.id, "--repo", str(self.stage.repo), short=True)
+            self._verified += done
             if not done:
                 self._faults.append(f"the receipt of {run.id} was not verified")
+        self.say("", "plain")
         self._ssh_keygen(ended)
 
     def _judge(self, ended: Sequence[Run]) -> None:

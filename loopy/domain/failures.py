@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})  # what failed of it proves nothing, and is tried again with room
 
 
 class Failure(StrEnum):

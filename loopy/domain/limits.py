@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from loopy.domain.states import Segment
 from loopy.domain.value import Value
 
 Slots = Mapping[str, int]  # key -> limit
+AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
 
 
 class Limits(Value):
@@ -43,21 +45,42 @@ def slots(run: Run, limits: Limits, agents: Mapping[str, Agent], unproven: froze
             return {}
 
 
+def is_aged(run: Run, now: datetime) -> bool:
+    """Return whether a run has waited until nothing can be more urgent."""
+    return (now - (run.ready_at or run.created_at)).total_seconds() > run.priority * AGEING_S
+
+
 def choose(
-    ready: Sequence[Run], live: Iterable[Run], limits: Limits, agents: Mapping[str, Agent], unproven: frozenset[str]
+    ready: Sequence[Run],
+    live: Iterable[Run],
+    limits: Limits,
+    agents: Mapping[str, Agent],
+    unproven: frozenset[str],
+    now: datetime,
 ) -> list[Run]:
     """Return the ready runs that may go now, in order; `ready` comes in the order of admission.
 
-    A run is passed over only when one of its own slots is full, and then that slot stays full for those behind it,
-    so a large run is never behind small ones for ever. Of the suspects of rule 18 one at a time is live.
+    A run is passed over only when one of its own slots is full. The first one that has aged keeps its other slots
+    free meanwhile, so that those behind it cannot take them by turns for ever; a host's slots need no keeping, since
+    whoever frees the missing slot frees one of these as well. Of the suspects of rule 18 one at a time is live; one that
+    is accused goes when nothing else is live, and those behind it wait until it is done.
     """
     live = list(live)
+    if any(run.accused for run in live):
+        return []
     used = Counter(key for run in live for key in slots(run, limits, agents, unproven))
     suspected = any(run.suspect for run in live)
-    chosen = []
+    chosen: list[Run] = []
+    keeping = False
     for run in ready:
+        if run.accused:
+            return chosen if chosen or live else [run]
         wanted = slots(run, limits, agents, unproven)
-        if (run.suspect and suspected) or any(used[key] >= limit for key, limit in wanted.items()):
+        full = {key for key, limit in wanted.items() if used[key] >= limit}
+        if full and not keeping and is_aged(run, now):
+            used.update(key for key in wanted if not key.startswith("host:"))
+            keeping = True
+        if full or (run.suspect and suspected):
             continue
         used.update(wanted.keys())
         suspected = suspected or run.suspect

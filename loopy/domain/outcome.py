@@ -56,6 +56,7 @@ class Packed(Value):
     reason: str = ""
     json_sha256: str
     markdown_sha256: str
+    patch_sha256: str = ""  # of `ship.patch`, for a run that passed
     subject: str = ""  # what an approval binds to: sha256 over raw diff, plan and policy
     needs_approval: bool = False
 
@@ -68,6 +69,7 @@ class Shipped(Value):
     ref: str = ""
     target: str = ""
     read_back: str = ""
+    bundle_sha256: str = ""  # of `ship.bundle`
 
 
 class NotShipped(Value):

@@ -205,12 +205,14 @@ class EvidenceFact(Fact):
 
 
 class OpenEffectFact(Fact):
-    """An act on the outside world whose end was not known when the run ended."""
+    """An act on the outside world whose end was not known when the run ended; ref and commit say where to look for it."""
 
     kind: Name
     ordinal: Count
     state: Literal["intended", "unknown"]
     key: Name | None = None
+    ref: Name | None = None
+    digest: CommitDigest | None = None
 
 
 class ChainFact(Fact):

@@ -8,6 +8,8 @@ from datetime import datetime
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.domain.ticket import RunId, TicketId
 
+STRIKES = 4  # worker deaths that end a run; the last one only if nothing else ran
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -49,7 +51,7 @@ class Run:
     served: int = 0
     moves: int = 0  # failovers in this turn
     deaths: int = 0  # deaths of its workers in a row, in whatever company; a suspect from the second on
-    strikes: int = 0  # of these, the ones that can only be its own doing
+    strikes: int = 0  # of these, the ones for which it was suspected
     bare: bool = False  # ends with a receipt only
     mission: str = ""
     head: str = ""  # the commit that shipped
@@ -60,6 +62,11 @@ class Run:
     def suspect(self) -> bool:
         """Whether it is re-admitted alone: it was there at two worker deaths in a row (rule 18)."""
         return self.deaths >= 2
+
+    @property
+    def accused(self) -> bool:
+        """Whether one death more ends it: so that no other can be to blame for that one, it runs alone (rule 18)."""
+        return self.strikes >= STRIKES - 1
 
     @property
     def live(self) -> bool:

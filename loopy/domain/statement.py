@@ -18,9 +18,9 @@ PREDICATE_TYPE: Literal["urn:loopy:attestation:ship-receipt:v1"] = "urn:loopy:at
 
 
 class Subject(Fact):
-    """What the statement is about: `commit`, `tree`, `ship.patch`, or `run` if nothing was shipped."""
+    """What the statement is about: `commit`, `tree`, `ship.patch`, `ship.bundle`, or `run` if nothing was shipped."""
 
-    name: Literal["commit", "tree", "ship.patch", "run"]
+    name: Literal["commit", "tree", "ship.patch", "ship.bundle", "run"]
     digest: Digest
 
 
@@ -81,16 +81,22 @@ def run_digest(predicate: Mapping[str, Any]) -> str:
 
 
 def statement_about(
-    receipt: ShipReceipt, *, commit: GitId | None = None, tree: GitId | None = None, patch: Sha256 | None = None
+    receipt: ShipReceipt,
+    *,
+    commit: GitId | None = None,
+    tree: GitId | None = None,
+    patch: Sha256 | None = None,
+    bundle: Sha256 | None = None,
 ) -> Statement:
     """Return the statement about what was shipped, or about the run itself if there is no commit and no tree.
 
-    `patch` is the SHA-256 of the text patch file, for those who hold only that.
+    `patch` and `bundle` are the SHA-256 of the patch file and of the git bundle, for those who hold only one of these.
     """
     digests = {
         "commit": Digest(git_commit=commit) if commit else None,
         "tree": Digest(git_tree=tree) if tree else None,
         "ship.patch": Digest(sha256=patch) if patch else None,
+        "ship.bundle": Digest(sha256=bundle) if bundle else None,
     }
     named = {name: digest for name, digest in digests.items() if digest}
     if not named:

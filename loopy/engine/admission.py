@@ -33,5 +33,5 @@ class Admission:
         live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
         unproven = frozenset(c.account for c in tx.fleet.cooldowns().values() if not c.proven)
         agents: Mapping[str, Agent] = self.fleet.agents()
-        chosen = choose(servable, live, self.limits, agents, unproven)
+        chosen = choose(servable, live, self.limits, agents, unproven, tx.now)
         return [Ring.of(dispatch(tx, r, r.segment, r.step, served=tx.runs.serve(r))) for r in chosen]

@@ -110,6 +110,10 @@ class Receipts(Protocol):
         """Return a run's receipt."""
         ...
 
+    def since(self, seq: int, limit: int) -> Sequence[ReceiptRow]:
+        """Return the receipts after this number, oldest first."""
+        ...
+
     def unpushed(self, limit: int = 20) -> Sequence[ReceiptRow]:
         """Return receipts that are not in their repository yet, oldest first."""
         ...

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport
+from loopy.domain.counted import counted
 from loopy.domain.failures import RULES, Failure, Remedy
 from loopy.domain.outcome import (
     Coded,
@@ -67,7 +68,7 @@ def decide(run: Run, result: StepResult, facts: Facts) -> Next:  # noqa: C901  #
         case Plan():
             return _onward(
                 run,
-                f"{len(result.acceptance)} acceptance items, {len(result.checks)} checks",
+                f"{counted(len(result.acceptance), 'acceptance item')}, {counted(len(result.checks), 'check')}",
                 base=run.base or result.base,
             )
         case Sized():
@@ -81,7 +82,7 @@ def decide(run: Run, result: StepResult, facts: Facts) -> Next:  # noqa: C901  #
         case CheckReport() if not result.results:
             return finish(Verdict.FAILED, Failure.CHECKS_FAILED, "no checks: name them in the repository's loopy.toml")
         case CheckReport() if result.passed:
-            return finish(Verdict.PASSED, text=f"{len(result.results)} checks passed")
+            return finish(Verdict.PASSED, text=f"{counted(len(result.results), 'check')} passed")
         case CheckReport():
             failed = ", ".join(r.name for r in result.failed) or "no checks"
             return _next_turn(run, Failure.CHECKS_FAILED, facts, f"failed: {failed}")
@@ -111,7 +112,7 @@ def _coded(run: Run, result: Coded) -> Next:
         why = "; ".join(f"{f.rule}: {f.path or f.why}" for f in result.decision.findings if f.verb is Verb.DENY)
         return finish(Verdict.REFUSED, Failure.POLICY_REFUSED, why)
     change = result.change
-    return _onward(run, f"{len(change.entries)} files changed", tree=change.tree, digest=change.digest)
+    return _onward(run, f"{counted(len(change.entries), 'file')} changed", tree=change.tree, digest=change.digest)
 
 
 def _routed(result: Routed, facts: Facts) -> Next:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from loopy.domain.run import Run
 from loopy.domain.statement import SignedReceipt, Statement
 from loopy.engine.admission import Admission
 from loopy.engine.graph import Graph
+from loopy.engine.order import LEASE_S
 from loopy.ports import (
     Checker,
     Clock,
@@ -47,10 +48,17 @@ class Alive(Protocol):
 
 
 class Archive(Protocol):
-    """The run's folder, where evidence and receipt stay."""
+    """The run's folder, where evidence and receipt stay.
+
+    Evidence is kept under its digest, so that a worker that lost its claim can change nothing of what another recorded.
+    """
 
     def put(self, run_id: str, name: str, content: bytes) -> str:
-        """Write a file atomically; return its sha256."""
+        """Keep a file under its digest, which is returned; it survives a power cut."""
+        ...
+
+    def place(self, run_id: str, files: Mapping[str, str]) -> None:
+        """Give the kept files (name → sha256) their plain names; only for an ended run, whose record is final."""
         ...
 
     def put_receipt(self, run_id: str, signed: SignedReceipt) -> None:
@@ -106,4 +114,5 @@ class Desk:
     worker: str
     host: str
     settle_s: Callable[[str], float]  # target → how long a sent call may still land and be listed (rule 15)
+    lease_s: float = LEASE_S  # how long a silent worker keeps its runs
     pause: Callable[[float], None] = time.sleep  # between two looks at a target

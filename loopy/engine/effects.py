@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.effect import Effect, EffectKind, EffectState
 from loopy.domain.errors import GitError, LostError
+from loopy.domain.repository import parse
 from loopy.domain.run import Claim
 from loopy.engine.claims import mine
 from loopy.engine.desk import Desk
+from loopy.engine.tether import Tether
 from loopy.ports import Leash, Workspace
 
-CALL_S = 60.0  # a push may take this long; its guard ends it long before another could own the run
+CALL_S = 60.0  # a push may take this long, as long as beats prolong the claim: a tether ends it before the lease does
+OPEN = frozenset({EffectState.INTENDED, EffectState.UNKNOWN})  # it may have happened, or may yet
 LOOKS = 3  # how often an unreachable target is asked before a person is
 SENDS = 3  # and how often what never arrives is sent
 PAUSE_S = 0.5  # between two looks
@@ -20,7 +23,10 @@ PAUSE_S = 0.5  # between two looks
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """How a push ended: "done", "refused" (the words in `detail`), "cancelled", or "unknown"."""
+    """How a push ended: "done", "refused" (the words in `detail`), "cancelled", "unapproved", "draining" or as follows.
+
+    "unknown": nobody can say whether it arrived; "absent": it was sent again and again, and surely did not arrive.
+    """
 
     how: str
     effect: Effect | None = None
@@ -40,10 +46,11 @@ class Shipment:
 
 def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shipment) -> Pushed:
     """Bring the commit to its ref, effectively once, and read it back."""
+    renewed = desk.clock.awake()
     intent = _intend(desk, claim, shipment)
     if isinstance(intent, Pushed):
         return intent
-    effect, fresh = intent
+    (effect, fresh), leash = intent, Tether(leash, desk.graph, desk.clock, renewed, desk.lease_s)
     since, said = desk.clock.awake(), ""
     for _ in range(SENDS):
         if not fresh and (ended := _look(desk, claim, leash, place, effect, since)):
@@ -60,7 +67,7 @@ def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shi
             return Pushed("refused", _settle(desk, claim, effect, EffectState.REFUSED, words), words)
         fresh, since = False, desk.clock.awake()
     arrived = _look(desk, claim, leash, place, effect, since)
-    return arrived or Pushed("unknown", effect, said or "it was sent again and again, and never arrived")
+    return arrived or Pushed("absent", effect, said or "it was sent again and again, and never arrived")
 
 
 def _look(desk: Desk, claim: Claim, leash: Leash, place: Workspace, effect: Effect, since: float) -> Pushed | None:
@@ -80,7 +87,13 @@ def _look(desk: Desk, claim: Claim, leash: Leash, place: Workspace, effect: Effe
         elif desk.clock.awake() - since >= desk.settle_s(effect.target):
             return None
         desk.pause(PAUSE_S)
-    return Pushed("unknown", effect, "the target cannot be asked")
+    words = _unanswered(effect)
+    return Pushed("unknown", _settle(desk, claim, effect, EffectState.UNKNOWN, words), words)
+
+
+def _unanswered(effect: Effect) -> str:
+    where = f"{effect.ref.removeprefix('refs/heads/')} of {parse(effect.target).name}"
+    return f"nobody can say whether {effect.commit[:12]} arrived at {where}: the target cannot be asked"
 
 
 def _stopped(leash: Leash, effect: Effect) -> Pushed | None:
@@ -96,7 +109,8 @@ def _intend(desk: Desk, claim: Claim, shipment: Shipment) -> tuple[Effect, bool]
     with desk.graph.write(full=True) as tx:
         run = mine(tx, claim)
         known = tx.effects.of(run.id, EffectKind.PUSH)
-        if known and known[-1].state is EffectState.INTENDED:
+        tx.runs.beat(claim.worker, [claim])  # what is sent now has a whole lease before it
+        if known and known[-1].state in OPEN:
             return known[-1], False
         if known and known[-1].state is EffectState.DONE:
             return Pushed("done", known[-1])

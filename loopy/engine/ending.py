@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.effect import EffectState
+from loopy.domain.effect import Effect, EffectState
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Verdict
 from loopy.domain.ticket import Resolution
@@ -21,10 +21,11 @@ from loopy.engine.story import gather
 
 def end(desk: Desk, tx: Tx, run: Run, move: Next, policy_sha256: str) -> Run:
     """Sign and insert the receipt, end the run, close its ticket."""
-    verdict = _verdict(tx, run, move)
+    done = next((e for e in tx.effects.of(run.id) if e.state is EffectState.DONE), None)
+    verdict = _verdict(tx, run, move, done)
     reason = "" if verdict is Verdict.PASSED else str(move.reason or run.reason or move.text or "nothing shipped")
     changes: dict[str, Any] = {
-        "head": str(move.changes.get("head", "")),
+        "head": done.commit if done else "",
         "bare": run.bare or bool(move.changes.get("bare")),
     }
     changes |= {"state": RunState.ENDED, "verdict": verdict, "reason": reason, "ended_at": tx.now}
@@ -53,11 +54,14 @@ def end(desk: Desk, tx: Tx, run: Run, move: Next, policy_sha256: str) -> Run:
     return ended
 
 
-def _verdict(tx: Tx, run: Run, move: Next) -> Verdict:
-    """PASSED needs a shipped and read-back effect; an untouched run that was cancelled is ABORTED (rule 13)."""
+def _verdict(tx: Tx, run: Run, move: Next, done: Effect | None) -> Verdict:
+    """PASSED needs a shipped and read-back effect, and that is enough, whatever failed afterwards (rules 15, 18).
+
+    A run that was cancelled before anything was intended is ABORTED (rule 13).
+    """
+    if run.verdict is Verdict.PASSED and done:
+        return Verdict.PASSED
     verdict = move.verdict or run.verdict or Verdict.FAILED
-    effects = tx.effects.of(run.id)
-    shipped = any(e.state is EffectState.DONE for e in effects)
-    if verdict is Verdict.PASSED and not shipped:
-        return Verdict.ABORTED if run.cancel and not effects else Verdict.FAILED
+    if verdict is Verdict.PASSED and not done:
+        return Verdict.ABORTED if run.cancel and not tx.effects.of(run.id) else Verdict.FAILED
     return verdict

@@ -22,6 +22,16 @@ def cool(tx: Tx, run: Run, tried: Tried) -> None:
     tx.fleet.cool(tried.account or run.account, max(until, least), f"{tried.failure}: {tried.detail}"[:300])
 
 
+def cooling(tx: Tx, run: Run) -> Tried | None:
+    """Return why a run's account may not be asked now: it met its limit after the run was routed to it."""
+    known = tx.fleet.cooldowns().get(run.account)
+    if known is None or known.until <= tx.now:
+        return None
+    resets_at = known.until - timedelta(seconds=RESET_MARGIN_S)
+    detail = f"{run.account} cools until {known.until:%H:%M:%S} UTC"
+    return Tried(failure=Failure.CAPACITY, detail=detail, account=run.account, resets_at=resets_at)
+
+
 def successor(
     run: Run,
     why: Failure,

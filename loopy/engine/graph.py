@@ -60,6 +60,10 @@ class Runs(Protocol):
         """Return the runs that wait for this, oldest first."""
         ...
 
+    def any_ready(self) -> bool:
+        """Return whether a run waits for admission."""
+        ...
+
     def ready(self, limit: int = 64) -> Sequence[Run]:
         """Return ready runs in the order of admission: priority with ageing, least recently served repo first.
 
@@ -69,6 +73,14 @@ class Runs(Protocol):
 
     def owned(self, worker: str) -> Sequence[Run]:
         """Return the running rows of a worker."""
+        ...
+
+    def page(self, after: str, limit: int) -> Sequence[Run]:
+        """Return runs of any state whose id comes after this one, in the order of their ids."""
+        ...
+
+    def story(self, run_id: str) -> Sequence[Event]:
+        """Return the events of the run's transitions, in order; what was streamed is left out."""
         ...
 
     def outcome(self, run_id: str, turn: int, step: Step) -> Outcome | None:

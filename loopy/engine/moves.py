@@ -9,10 +9,10 @@ from typing import Any
 from loopy.domain.agent import Tried
 from loopy.domain.effect import EffectState
 from loopy.domain.failures import Failure
-from loopy.domain.run import Run
+from loopy.domain.run import STRIKES, Run
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait, remaining
 from loopy.engine.graph import Tx
-from loopy.engine.order import RING_BACKOFF_S, STRIKES
+from loopy.engine.order import RING_BACKOFF_S
 
 
 @dataclass(frozen=True, slots=True)

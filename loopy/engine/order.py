@@ -25,7 +25,6 @@ BEAT_S, FLUSH_S = 1.0, 0.2
 RING_BACKOFF_S, RING_DOUBLINGS = 2.0, 5
 COOLDOWN_MIN_S, RESET_MARGIN_S = 60, 5
 MOVES = 4  # failovers in one turn before the run parks
-STRIKES = 4  # worker deaths that can only be the run's own doing
 
 DEADLINES_S: Mapping[Step, float] = MappingProxyType(
     {
@@ -39,3 +38,12 @@ DEADLINES_S: Mapping[Step, float] = MappingProxyType(
         Step.SHIP: 1800,
     }
 )
+
+
+def acting_s(lease_s: float) -> float:
+    """Return how long after its last beat a claim may still act: lease − margin, of a short lease a quarter.
+
+    The margin covers a beat that was just due (1.2 s), a guard's own look, and the end of its command, so that whatever
+    acts for a claim has ended before anybody can take its lease for expired.
+    """
+    return lease_s - min(MARGIN_S, lease_s * 0.75)

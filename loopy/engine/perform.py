@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -10,7 +9,7 @@ from datetime import timedelta
 from loopy.domain.agent import Tried
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.errors import ConfigError, GitError, LostError, MigrationError, WorkspaceError
-from loopy.domain.failures import Failure
+from loopy.domain.failures import FULL_DISK, Failure
 from loopy.domain.outcome import Coded, NotShipped, StepResult, Unchanged
 from loopy.domain.plan import Routed
 from loopy.domain.run import Claim, Run
@@ -30,6 +29,8 @@ from loopy.engine.pulse import ClaimLeash, Pulse
 from loopy.engine.takeover import free_dead
 from loopy.engine.work import WORK
 
+PROOFS = (Coded, Unchanged)  # turns that ended by themselves: the account has tokens, so it may be used as widely again
+
 log = logging.getLogger("loopy.engine")
 
 
@@ -42,8 +43,9 @@ class Performer:
 
     def perform(self, run_id: str, step: Step, epoch: int) -> bool:
         """Do what one message asks for, if it is still to be done; return whether the rest of its chain goes on."""
-        self._free_the_dead(run_id)
         held = self._claim(run_id, step, epoch)
+        if isinstance(held, Superseded) and self._freed_the_dead(run_id):
+            held = self._claim(run_id, step, epoch)
         if isinstance(held, Superseded):
             return held.chain_goes_on
         crashpoint("claim.after_commit")
@@ -60,14 +62,16 @@ class Performer:
             self._await_version(held, str(newer))
         return False
 
-    def _free_the_dead(self, run_id: str) -> None:
-        """A redelivery may come before the sweep has seen that the owner died."""
+    def _freed_the_dead(self, run_id: str) -> bool:
+        """Free the run when its owner died; a redelivery may come before the sweep has seen that."""
         with self.desk.graph.read() as tx:
             run = tx.runs.get(run_id)
         if run is None or run.owner in (None, self.desk.worker) or run.host != self.desk.host:
-            return
-        if self.desk.alive.dead(run.owner):
-            ring_all(self.desk.doorbell, free_dead(self.desk, run.owner))
+            return False
+        if not self.desk.alive.dead(run.owner):
+            return False
+        ring_all(self.desk.doorbell, free_dead(self.desk, run.owner))
+        return True
 
     def _claim(self, run_id: str, step: Step, epoch: int) -> Claim | Superseded:
         if self.pulse.closing.is_set():
@@ -84,7 +88,7 @@ class Performer:
         except (ConfigError, WorkspaceError, GitError) as error:
             return Tried(failure=Failure.WORKSPACE, detail=str(error))
         except Exception as error:  # recorded: the run's history says what rose, the log says where
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, OSError) and error.errno in FULL_DISK:
                 return Tried(failure=Failure.DISK_FULL, detail=str(error))
             log.exception("%s of %s failed", held.run.step, held.run.id)
             return Tried(failure=Failure.INTERNAL, detail=f"{type(error).__name__}: {error}"[:1000])
@@ -107,13 +111,14 @@ class Performer:
             _note_account(tx, held.run, moved, result)
             if moved.wait is Wait.APPROVAL:
                 on.ask(tx, moved, result)
-            rings = self.desk.admission.admit(tx)
-            new_segment = moved.state is RunState.QUEUED and moved.epoch != held.run.epoch
+            queued, onward = moved.state is RunState.QUEUED, moved.epoch == held.run.epoch
+            nothing_freed = queued and onward and not isinstance(result, PROOFS)
+            rings = [] if nothing_freed else self.desk.admission.admit(tx)
         crashpoint("finish.after_commit")
-        ring_all(self.desk.doorbell, [*([Ring.of(moved)] if new_segment else []), *rings])
+        ring_all(self.desk.doorbell, [*([] if onward else [Ring.of(moved)]), *rings])
         if moved.state is RunState.ENDED:
             publish(self.desk, moved)
-        return moved.state is RunState.QUEUED and not new_segment
+        return queued and onward
 
     def _give_back(self, held: Claim) -> bool:
         """A draining worker hands its run back untouched: same position, a new token, nobody's death."""
@@ -133,5 +138,5 @@ def _note_account(tx: Tx, before: Run, moved: Run, result: StepResult) -> None:
     """A limit cools the account and leaves it unproven; an agent's turn that ended by itself proves it (rule 11)."""
     if isinstance(result, Tried) and moved.segment is Segment.FAILOVER:
         cool(tx, before, result)
-    elif isinstance(result, Coded | Unchanged):
+    elif isinstance(result, PROOFS):
         tx.fleet.prove(before.account)

@@ -1,4 +1,4 @@
-"""After the end: the receipt's files, its ref in the repository, and the work tree of what shipped; all repeatable."""
+"""After the end: the files of evidence and receipt, its ref in the repository, and the work tree of what shipped; all repeatable."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from loopy.domain.run import Run
 from loopy.domain.statement import SignedReceipt
 from loopy.domain.states import Verdict
 from loopy.engine.desk import Desk
+from loopy.engine.story import files_of
 
 log = logging.getLogger("loopy.engine")
 
@@ -23,6 +24,9 @@ def publish(desk: Desk, run: Run) -> bool:
         statement_bytes=row.statement, envelope_bytes=row.envelope, sshsig_bytes=row.sshsig, digest=row.digest
     )
     try:
+        with desk.graph.read() as tx:
+            files = files_of(tx.runs.outcomes(run.id), run.turn)
+        desk.archive.place(run.id, files)
         desk.archive.put_receipt(run.id, signed)
         if not desk.push_receipt(run):
             return False

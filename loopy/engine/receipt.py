@@ -6,15 +6,15 @@ from loopy.domain import receipt as r
 from loopy.domain.effect import EffectState
 from loopy.domain.evidence import ApprovalRecord, AttemptRecord, EvidencePack, TurnRecord
 from loopy.domain.fact import CommitDigest, Sha256Digest, TreeDigest
-from loopy.domain.outcome import Packed
 from loopy.domain.repository import parse
 from loopy.domain.run import Run
 from loopy.domain.statement import Statement, statement_about
-from loopy.domain.states import Step, Verdict
+from loopy.domain.states import Verdict
 from loopy.domain.ticket import Trust
 from loopy.engine.desk import Desk
+from loopy.engine.effects import OPEN
 from loopy.engine.graph import Tx
-from loopy.engine.story import sha256_of
+from loopy.engine.story import BUNDLE, PATCH, files_of, sha256_of
 from loopy.steps.evidence import subject
 
 
@@ -23,6 +23,7 @@ def statement(
 ) -> Statement:
     """Return the statement about an ended run: the shipped commit, or the run itself when nothing shipped."""
     shipped = run.head if run.verdict is Verdict.PASSED else ""
+    files = files_of(tx.runs.outcomes(run.id), run.turn)
     tx.fleet.audit("loopy", "receipt.salted", run.id, {"salt": salt.hex()})
     made = r.ShipReceipt(
         receipt_id=receipt_id,
@@ -41,13 +42,16 @@ def statement(
         policy=_policy(pack),
         checks=_checks(pack),
         approvals=tuple(_approval(a, pack, run) for a in pack.approvals if a.subject in _in_force(pack, run)),
-        evidence=_evidence(tx, run),
+        evidence=tuple(r.EvidenceFact(name=n, digest=Sha256Digest(sha256=d)) for n, d in files.items()),
         open_effects=_open_effects(tx, run),
         chain=r.ChainFact(log=desk.install_id, seq=seq, previous=_digest(previous)),
         signer=r.SignerFact(isolation="same-user"),
         claims=(r.CLAIM_SHIPPED if shipped else r.CLAIM_ENDED,),
     )
-    return statement_about(made, commit=shipped or None, tree=run.tree or None if shipped else None)
+    if not shipped:
+        return statement_about(made)
+    patch, bundle = files.get(PATCH), files.get(BUNDLE)
+    return statement_about(made, commit=shipped, tree=run.tree or None, patch=patch, bundle=bundle)
 
 
 def _ticket(tx: Tx, run: Run, pack: EvidencePack, salt: bytes) -> r.TicketFact:
@@ -68,9 +72,16 @@ def _sandbox(desk: Desk) -> r.SandboxFact:
 
 def _open_effects(tx: Tx, run: Run) -> tuple[r.OpenEffectFact, ...]:
     return tuple(
-        r.OpenEffectFact(kind=e.kind, ordinal=e.ordinal, state=e.state.value, key=e.key)
+        r.OpenEffectFact(
+            kind=e.kind,
+            ordinal=e.ordinal,
+            state="intended" if e.state is EffectState.INTENDED else "unknown",
+            key=e.key,
+            ref=e.ref,
+            digest=CommitDigest(git_commit=e.commit),
+        )
         for e in tx.effects.of(run.id)
-        if e.state in (EffectState.INTENDED, EffectState.UNKNOWN)
+        if e.state in OPEN
     )
 
 
@@ -186,16 +197,4 @@ def _approval(answer: ApprovalRecord, pack: EvidencePack, run: Run) -> r.Approva
         carried=answer.carried,
         at=answer.at,
         ref=f"sha256:{answer.subject}",
-    )
-
-
-def _evidence(tx: Tx, run: Run) -> tuple[r.EvidenceFact, ...]:
-    packed = next(
-        (o for _, step, o in tx.runs.outcomes(run.id) if step is Step.EVIDENCE and isinstance(o, Packed)), None
-    )
-    if packed is None:
-        return ()
-    return (
-        r.EvidenceFact(name="evidence.json", digest=Sha256Digest(sha256=packed.json_sha256)),
-        r.EvidenceFact(name="evidence.md", digest=Sha256Digest(sha256=packed.markdown_sha256)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from loopy.domain.agent import Agent, Turned
@@ -11,7 +11,7 @@ from loopy.domain.change import Change
 from loopy.domain.check import CheckReport
 from loopy.domain.evidence import ApprovalRecord, AttemptRecord, EvidencePack, TurnRecord
 from loopy.domain.failures import Failure
-from loopy.domain.outcome import Coded, Outcome, Rebased, Unchanged
+from loopy.domain.outcome import Coded, Outcome, Packed, Rebased, Shipped, Unchanged
 from loopy.domain.plan import Plan, Routed, Sized
 from loopy.domain.policy import Decision
 from loopy.domain.run import Run
@@ -21,6 +21,7 @@ from loopy.ports import Fleet, Sandbox
 
 T = TypeVar("T", Plan, Sized, Routed)
 Journal = Sequence[tuple[int, Step, Outcome]]
+EVIDENCE_JSON, EVIDENCE_PAGE, PATCH, BUNDLE = "evidence.json", "evidence.md", "ship.patch", "ship.bundle"
 
 
 def sha256_of(value: Plan | Routed | None) -> str:
@@ -42,6 +43,19 @@ def change_of(journal: Journal, turn: int) -> tuple[Change | None, Decision | No
 def report_of(journal: Journal, turn: int) -> CheckReport | None:
     """Return a turn's check report."""
     return next((o for t, _, o in journal if t == turn and isinstance(o, CheckReport)), None)
+
+
+def files_of(journal: Journal, turn: int) -> Mapping[str, str]:
+    """Return name → sha256 of the files that a turn's evidence and ship steps left: what is on record, not what lies there."""
+    packed = next((o for t, _, o in journal if t == turn and isinstance(o, Packed)), None)
+    shipped = next((o for t, _, o in journal if t == turn and isinstance(o, Shipped)), None)
+    found = {
+        EVIDENCE_JSON: packed.json_sha256 if packed else "",
+        EVIDENCE_PAGE: packed.markdown_sha256 if packed else "",
+        PATCH: packed.patch_sha256 if packed else "",
+        BUNDLE: shipped.bundle_sha256 if shipped else "",
+    }
+    return {name: sha256 for name, sha256 in found.items() if sha256}
 
 
 def gather(tx: Tx, run: Run, fleet: Fleet, sandbox: Sandbox, policy_sha256: str) -> EvidencePack:

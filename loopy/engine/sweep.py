@@ -42,7 +42,7 @@ class Sweep:
             running = tx.runs.by_state(RunState.RUNNING)
             queued = tx.runs.by_state(RunState.QUEUED)
             orphaned, due = tx.runs.orphaned(), tx.runs.due()
-            some_ready = bool(tx.runs.ready(limit=1))
+            some_ready = tx.runs.any_ready()
             workers = [w.id for w in tx.fleet.workers() if w.host == self.desk.host]  # locks are of this host
         self._peers = [w for w in workers if w != self.desk.worker]
         rings = self._free(workers, running)

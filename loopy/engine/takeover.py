@@ -15,8 +15,9 @@ def free_dead(desk: Desk, worker: str) -> list[Ring]:
         victims = tx.runs.owned(worker)
         suspects = [r for r in victims if r.suspect]
         for run in victims:
-            alone = len(victims) == 1 or (len(suspects) == 1 and run.suspect)
-            free(tx, run, "its worker died", death=True, own_doing=alone)
+            alone = len(victims) == 1
+            likely = suspects == [run] and not run.accused  # the last strike is for a death that it died alone
+            free(tx, run, "its worker died", death=True, own_doing=alone or likely)
         tx.fleet.close_worker(worker)
         rings = desk.admission.admit(tx)
         rings += [Ring.of(r) for v in victims if (r := tx.runs.get(v.id)) and r.state is RunState.QUEUED]

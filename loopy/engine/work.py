@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from loopy.domain.agent import Tried
+from loopy.domain.change import Change
 from loopy.domain.failures import Failure
 from loopy.domain.gate import evaluate
 from loopy.domain.outcome import Packed, StepResult
@@ -14,13 +15,13 @@ from loopy.domain.run import Claim, Run
 from loopy.domain.states import Step, Verdict
 from loopy.engine.desk import Desk
 from loopy.engine.facts import Ground, approved, ground
-from loopy.engine.failover import successor
+from loopy.engine.failover import cooling, successor
 from loopy.engine.gating import gate_facts
 from loopy.engine.roster import roster
 from loopy.engine.scene import Scene, scene
 from loopy.engine.shipping import ship_work
 from loopy.engine.spending import reserve, settle
-from loopy.engine.story import gather, sha256_of
+from loopy.engine.story import EVIDENCE_JSON, EVIDENCE_PAGE, PATCH, gather, sha256_of
 from loopy.ports import Brief, Leash, Tip, Workspace
 from loopy.steps import check as checking
 from loopy.steps import code as coding
@@ -67,6 +68,9 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
         return Tried(failure=Failure.POLICY_REFUSED, detail=why)
     if _slips_past(desk, claim.run, on):
         return Tried(failure=Failure.POLICY_REFUSED, detail="nobody approved its start; retry it from its plan")
+    with desk.graph.read() as tx:
+        if limited := cooling(tx, claim.run):
+            return limited
     desk.guards.clear(claim.run.id, claim.token)
     if over := reserve(desk, claim, policy):
         return over
@@ -115,13 +119,13 @@ def failover_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
 
 
 def evidence_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
-    """Write the evidence pack and say what an approval of it would bind to."""
+    """Keep the evidence pack and say what an approval of it would bind to."""
     on = ground(desk, claim.run, claim.run.agent)
     with desk.graph.read() as tx:
         pack = gather(tx, claim.run, desk.fleet, desk.sandbox, on.sha256)
-    json_sha256 = desk.archive.put(claim.run.id, "evidence.json", packing.as_json(pack))
+    json_sha256 = desk.archive.put(claim.run.id, EVIDENCE_JSON, packing.as_json(pack))
     page = packing.as_markdown(pack).encode("utf-8", "replace")
-    markdown_sha256 = desk.archive.put(claim.run.id, "evidence.md", page)
+    markdown_sha256 = desk.archive.put(claim.run.id, EVIDENCE_PAGE, page)
     asked = pack.decision.asked if pack.decision else ()
     asks = on.policy.approve == "always" or (on.policy.approve == "asked" and bool(asked))
     return Packed(
@@ -129,9 +133,16 @@ def evidence_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
         reason="; ".join(f"{f.rule} {f.path}".strip() for f in asked)[:500],
         json_sha256=json_sha256,
         markdown_sha256=markdown_sha256,
+        patch_sha256=_patch(desk, claim, pack.change) if pack.verdict is Verdict.PASSED and pack.change else "",
         subject=packing.subject(claim.run.digest, sha256_of(pack.plan), on.sha256),
         needs_approval=asks and pack.verdict is Verdict.PASSED,
     )
+
+
+def _patch(desk: Desk, claim: Claim, change: Change) -> str:
+    desk.guards.clear(claim.run.id, claim.token)
+    place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
+    return desk.archive.put(claim.run.id, PATCH, desk.workspaces.patch(place, change))
 
 
 Work = Callable[[Desk, Claim, Leash], StepResult]

@@ -5,7 +5,9 @@ Invariant: a command started here never executes anything that an agent wrote, w
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -56,6 +58,8 @@ SETTINGS: Mapping[str, str] = {
     "submodule.recurse": "false",
     "advice.detachedHead": "false",
 }
+FULL = {"No space left on device": errno.ENOSPC, "Disk quota exceeded": errno.EDQUOT}
+_FULL = re.compile(rf": ({'|'.join(FULL)})$", re.MULTILINE)  # LC_ALL is C
 TAIL_BYTES = 2000  # of the error output that goes into a GitError
 
 
@@ -113,7 +117,7 @@ class Git:
         The current directory is `cwd`, else the work tree, else the git dir. `env` is added to the pinned environment,
         `only_env` replaces it (for reading the operator's own configuration, and nothing else). Raises GitError with the tail of the
         error output for an exit code outside `ok`, for a timeout (the whole process group is killed), and when git
-        cannot be started.
+        cannot be started; OSError when what failed was the disk, which was full.
         """
         extra = {**(env or {}), **({"GIT_INDEX_FILE": str(index)} if index else {})}
         whole = self.env(extra) if only_env is None else dict(only_env)
@@ -128,6 +132,8 @@ class Git:
         if late:
             raise GitError(f"git {args[0]}", f"no end within {timeout_s:g} s", hint=err[-200:])
         if not cut and process.returncode not in ok:
+            if full := _FULL.search(err):
+                raise OSError(FULL[full[1]], f"git {args[0]}: {full[1]}")
             raise GitError(f"git {args[0]}", err or f"exit {process.returncode}")
         return Ran(process.returncode, out, err, cut)
 

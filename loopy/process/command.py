@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from loopy.domain.errors import ProcessError
+from loopy.process.silence import silence_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Command:
     A bare program name is looked up in the absolute folders of `env["PATH"]`. Commands with the same `lock` (which
     needs a marker) run one after the other; whoever waits for it longer than `lock_patience_s` has lost. `idle_s` counts from the last byte of
     output, `wall_s` from the start, both only while this host is awake. `silence_s` is how long the guard lives without
-    a word from the worker.
+    a word from the worker; it follows from the worker's lease (see `silence`) and is set here by tests only.
     """
 
     argv: tuple[str, ...]
@@ -50,7 +51,7 @@ class Command:
     marker: Marker | None = None
     idle_s: float | None = None
     kill_grace_s: float = 5.0
-    silence_s: float = 24.0
+    silence_s: float = field(default_factory=silence_s)
     lock_patience_s: float = 30.0
     limits: Limits = Limits()
 

@@ -18,6 +18,7 @@ from loopy.process.become import SET_CHILD_SUBREAPER, SET_NAME, become, prctl
 from loopy.process.clock import AwakeClock
 from loopy.process.hunt import LINUX, Proc, carries, group_lives, look_up, pursue, scan, send, slay
 from loopy.process.lock import sign, try_lock
+from loopy.process.silence import GRACE_PART, LONGEST_GRACE_S, LONGEST_LOOK_S, LOOK_PART
 
 TYPE_CHECKING = False  # importing `typing` would cost the guard 5 ms
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # `signal` is this plus enums, which cost 6 of the guard's 20 ms
 
-URGENT_GRACE_S = 2.0  # when the worker is dead or silent
+URGENT_GRACE_S = LONGEST_GRACE_S  # when the worker is dead or silent
 STRAY_GRACE_S = 1.0  # for what is left when the command's own process has ended
 SETTLE_S = 0.05  # children that are about to end by themselves are no strays
 
@@ -84,7 +85,7 @@ class Guard:
     def watch(self) -> None:
         """Look as long as nothing can fall due meanwhile; often enough that no gap is taken for a sleep."""
         left = self.started_at + self.wall_s - self.clock.look()
-        self.look(max(0.01, min(1.0, self.silence_s / 4, left)))
+        self.look(max(0.01, min(LONGEST_LOOK_S, self.silence_s * LOOK_PART, left)))
 
     def listen(self) -> None:
         """Take in what the worker said; the end of the pipe is the end of the worker."""
@@ -183,10 +184,7 @@ class Guard:
     def clear(self, grace_s: float) -> int:
         """End all that lives of the command; return how many there were beside its own process."""
         if self.ended < 0:
-            killed = self.end(
-                grace_s if self.reason in ("stopped", "deadline", "told") else min(grace_s, URGENT_GRACE_S)
-            )
-            return len(killed - {self.child})
+            return len(self.end(self.patience(grace_s)) - {self.child})
         until = time.monotonic() + SETTLE_S
         while not self.alone():
             if time.monotonic() > until:
@@ -196,6 +194,16 @@ class Guard:
                 )  # one that forks and exits may show in no list
             self.look(0.005)
         return 0
+
+    def patience(self, grace_s: float) -> float:
+        """Return how long the command may take to end; without a worker that is little, before its lease is over."""
+        match self.reason:
+            case "stopped" | "deadline" | "told":
+                return grace_s
+            case "silent":
+                return min(grace_s, URGENT_GRACE_S, self.silence_s * GRACE_PART)
+            case _:
+                return min(grace_s, URGENT_GRACE_S)
 
     def end(self, grace_s: float) -> set[int]:
         """Ask everything to end, wait, then kill what is left; return the killed."""

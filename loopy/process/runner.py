@@ -19,6 +19,7 @@ from loopy.process.command import Command, Ending, Exit
 from loopy.process.groups import kill_command, kill_guard, read_record
 from loopy.process.hunt import LINUX, Proc
 from loopy.process.outbox import Outbox
+from loopy.process.silence import LONGEST_LOOK_S, LOOK_PART
 from loopy.process.spawn import spawn
 from loopy.process.table import look_up
 
@@ -80,7 +81,7 @@ class _Watch:
         self.wish: Exit | None = None  # how it is to end once the guard has obeyed our stop
         self.result: Exit | ProcessError | None = None
         self.started_at = self.active_at = self.stop_by = float("inf")
-        self.ping_s = min(1.0, command.silence_s / 4)
+        self.ping_s = min(LONGEST_LOOK_S, command.silence_s * LOOK_PART)
         self.next_ping, self.next_question = 0.0, _LOOK_S
 
     def hold(self) -> Exit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from loopy.engine.order import QUEUES as STEPS
@@ -72,6 +73,14 @@ def make_app(broker_url: str, *, name: str = "loopy") -> Celery:
         broker_transport_options=transport_options(family),
     )
     return app
+
+
+def refuse_unfit(app: Celery) -> None:
+    """Raise BrokerError for a broker file that no waiting mends; a broker that is only away is waited for by Celery."""
+    if family_of(str(app.conf.broker_url)) is not Family.EMBEDDED:
+        return
+    with app.connection_for_write() as connection, suppress(*connection.connection_errors):
+        connection.connect()
 
 
 def task_queues() -> list[Queue]:

@@ -5,15 +5,14 @@ The envelope alone is the receipt. The other three repeat it in the form that `s
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopy.domain.errors import NotFoundError, ReceiptError
 from loopy.domain.statement import SignedReceipt
+from loopy.process.durable import sync_folder, write_whole
 from loopy.receipts.strictjson import SIZE_LIMIT_BYTES
 
 ENVELOPE = "receipt.dsse.json"
@@ -30,6 +29,7 @@ class Bundle:
     statement: bytes | None = None
     sshsig: bytes | None = None
     signer: bytes | None = None
+    folder: Path | None = field(default=None, compare=False)  # where the files of evidence may lie beside the receipt
 
 
 def write(folder: Path, receipt: SignedReceipt, public_line: str) -> Path:
@@ -38,11 +38,11 @@ def write(folder: Path, receipt: SignedReceipt, public_line: str) -> Path:
     The envelope comes last, so where it is, the others are; writing the same receipt again changes nothing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _put(folder / SIGNER, f"{public_line}\n".encode())
-    _put(folder / STATEMENT, receipt.statement_bytes)
-    _put(folder / SSHSIG, receipt.sshsig_bytes)
-    _put(folder / ENVELOPE, receipt.envelope_bytes)
-    _sync(folder)
+    write_whole(folder / SIGNER, f"{public_line}\n".encode())
+    write_whole(folder / STATEMENT, receipt.statement_bytes)
+    write_whole(folder / SSHSIG, receipt.sshsig_bytes)
+    write_whole(folder / ENVELOPE, receipt.envelope_bytes)
+    sync_folder(folder)
     return folder / ENVELOPE
 
 
@@ -59,29 +59,7 @@ def read(path: Path) -> Bundle:
     if envelope.name != ENVELOPE:
         return Bundle(found)
     statement, sshsig, signer = (_get(envelope.parent / name) for name in (STATEMENT, SSHSIG, SIGNER))
-    return Bundle(found, statement, sshsig, signer)
-
-
-def _put(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with open(os.open(draft, flags, 0o644), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(draft, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return Bundle(found, statement, sshsig, signer, envelope.parent)
 
 
 def _get(path: Path) -> bytes | None:

@@ -12,6 +12,7 @@ from loopy.receipts import bundle as bundles
 from loopy.receipts import dsse
 from loopy.receipts.against_git import GitReader, against_git
 from loopy.receipts.bundle import Bundle
+from loopy.receipts.files import compared
 from loopy.receipts.findings import Finding, Verification, finding
 from loopy.receipts.links import link
 from loopy.receipts.reading import read_statement
@@ -40,28 +41,24 @@ def verify(
     try:
         given = _bundle(receipt)
         envelope = dsse.parse(given.envelope)
-    except NotFoundError as error:
-        return Verification((finding("file", None, str(error)),))
-    except ReceiptError as error:
-        return Verification((finding("envelope", False, str(error)),))
+    except (NotFoundError, ReceiptError) as error:
+        lost = isinstance(error, NotFoundError)
+        return Verification((finding("file", None, str(error)) if lost else finding("envelope", False, str(error)),))
     read = read_statement(envelope.payload)
     statement = read.statement
     trust = Trust(signers, revoked, statement.predicate.time_shipped if statement else None)
     signatures = tuple(envelope_signatures(envelope, given, trust))
-    findings = [*signatures, *files_beside(envelope, given, trust), *read.findings]
+    findings = (*signatures, *files_beside(envelope, given, trust), *read.findings)
     signed_by = ", ".join(found.text for found in signatures if found.ok)
     if statement is None:
-        return Verification(tuple(findings), signed_by=signed_by)
-    findings += [_time(statement, now), *agreement(statement, read.predicate)]
-    findings += against_git(statement, repo) if repo else ()
-    findings += [link(statement, previous)] if previous is not None else ()
-    return Verification(
-        findings=tuple(findings),
-        statement=statement,
-        signed_by=signed_by,
-        notes=tuple(admissions(statement.predicate)),
-        not_checked=tuple(_not_checked(statement, with_repo=repo is not None, with_previous=previous is not None)),
-    )
+        return Verification(findings, signed_by=signed_by)
+    files, missing = compared(statement, given.folder)
+    skipped = _not_checked(statement, with_repo=repo is not None, with_previous=previous is not None)
+    outside = against_git(statement, repo) if repo else ()
+    before = (link(statement, previous),) if previous is not None else ()
+    said = (_time(statement, now), *agreement(statement, read.predicate), *outside, *before, *files)
+    notes, untold = tuple(admissions(statement.predicate)), (*skipped, *_lacking(missing))
+    return Verification((*findings, *said), statement, signed_by, notes, untold)
 
 
 def _bundle(receipt: Path | bytes | Bundle) -> Bundle:
@@ -88,5 +85,8 @@ def _not_checked(statement: Statement, *, with_repo: bool, with_previous: bool) 
     chain = statement.predicate.chain
     if chain.previous and not with_previous:
         yield f"the link to receipt {chain.seq - 1} of log {chain.log!r} was not followed"
-    if statement.digest_of("ship.patch"):
-        yield "the patch file was not digested"
+
+
+def _lacking(missing: Sequence[str]) -> Iterator[str]:
+    if missing:
+        yield f"not beside the receipt, so not digested: {', '.join(missing)}"

@@ -35,6 +35,7 @@ def ensure_home(settings: Settings) -> None:
         settings.work,
         settings.runs,
         settings.alive,
+        settings.slots,
         settings.logs,
     ):
         _make(folder)

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from loopy.domain.agent import Agent
 from loopy.domain.limits import Limits
+from loopy.domain.outward import refuse_credentials
 from loopy.domain.policy import Policy
 from loopy.domain.project import ProjectConfig, ShipTo
 from loopy.domain.repository import parse
@@ -62,6 +63,12 @@ class CheckSettings(Value):
     pass_env: tuple[str, ...] = ()  # names of variables, e.g. PIP_INDEX_URL
     setup_timeout_s: int = Field(default=1800, ge=1, le=86_400)
 
+    @field_validator("pass_env")
+    @classmethod
+    def _no_credentials(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        refuse_credentials(names)
+        return names
+
 
 class Operator(Value):
     """Everything that the home's `loopy.toml` may say."""
@@ -69,7 +76,7 @@ class Operator(Value):
     database_url: str = Field(default="", repr=False)  # "": a file in the home
     broker_url: str | None = Field(default=None, repr=False)  # None: the embedded broker in the home
     identity: str = Field(default="", pattern=r"^[^\s:]*$")  # who answers approvals; default: the user of the system
-    lease_s: int = Field(default=30, ge=2, le=3600)
+    lease_s: int = Field(default=30, ge=5, le=3600)
     limits: HostLimits = Field(default_factory=HostLimits)
     worker: WorkerSettings = WorkerSettings()
     checks: CheckSettings = CheckSettings()
@@ -83,10 +90,10 @@ class Operator(Value):
     @classmethod
     def _known_database(cls, url: str) -> str:
         scheme = urlsplit(url).scheme.split("+")[0]
-        if url and scheme not in DATABASES:
-            msg = f"'{scheme}' is no database Loopy knows; should begin with sqlite:/// or postgresql://"
+        if url and (scheme not in DATABASES or "://" not in url):
+            msg = f"begins with '{scheme}:'; should be sqlite:///PATH or postgresql://USER@HOST/NAME"
             raise ValueError(msg)
-        return url
+        return f"postgresql+psycopg://{url.removeprefix('postgresql://')}" if url.startswith("postgresql://") else url
 
     @field_validator("broker_url")
     @classmethod
@@ -100,7 +107,7 @@ class Operator(Value):
             # kombu's filesystem and sqlalchemy transports lose or tear messages
             msg = f"'{scheme}' is no broker Loopy can trust; should be redis://, rediss://, amqp:// or amqps://"
             raise ValueError(msg)
-        return url
+        return f"postgresql+psycopg://{url.removeprefix('postgresql://')}" if url.startswith("postgresql://") else url
 
 
 class Settings(Operator):
@@ -153,6 +160,11 @@ class Settings(Operator):
     def alive(self) -> Path:
         """Kernel locks of living workers."""
         return self.home / "alive"
+
+    @property
+    def slots(self) -> Path:
+        """Kernel locks of what this host runs only so many of at once."""
+        return self.home / "slots"
 
     @property
     def logs(self) -> Path:

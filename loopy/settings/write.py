@@ -10,7 +10,7 @@ STARTER = """\
 # Loopy's settings. The environment comes before this file, this file before the defaults; `loopy doctor` tells
 # which of them spoke. A line that begins with "# " and a key is a sample: remove the "# " to use it.
 
-# database_url = "postgresql+psycopg://loopy@localhost/loopy"   # default: a file in this folder
+# database_url = "postgresql+psycopg://loopy@localhost/loopy"   # default: a file in this folder; needs loopy-os[postgres]
 # broker_url = "redis://localhost:6379/0"                       # default: the embedded broker
 # identity = "me"                # who answers approvals; default: the user of the system
 # lease_s = 30                   # how long a silent worker keeps its runs

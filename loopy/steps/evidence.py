@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 
-from loopy.domain.evidence import EvidencePack, TurnRecord
+from loopy.domain.agent import Usage
+from loopy.domain.counted import counted
+from loopy.domain.evidence import AttemptRecord, EvidencePack, TurnRecord
+from loopy.domain.plan import Candidate, Routed
+from loopy.domain.states import Step
+from loopy.domain.value import Value
+
+NAMED = {"wanted": "a person asked for", "assigned": "the ticket names"}  # rules that look at no score
+BY_LOOPY = "loopy"  # a turn of no agent: a rebase
+ABSENT = (": no program `", "names no command")  # of a why-not that says: it is not installed on this machine
+
+
+class Total(Value):
+    """What all turns of agents consumed; a sum counts only the turns that report it, None means that none does."""
+
+    turns: int
+    turns_with_tokens: int
+    turns_with_cost: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_micros: int | None = None  # millionths of a US dollar
 
 
 def subject(raw_diff: str, plan_sha256: str, policy_sha256: str) -> str:
@@ -13,8 +35,35 @@ def subject(raw_diff: str, plan_sha256: str, policy_sha256: str) -> str:
 
 
 def as_json(pack: EvidencePack) -> bytes:
-    """Return the pack as JSON."""
-    return (pack.model_dump_json(indent=2) + "\n").encode()
+    """Return the pack as JSON, with the total of what its turns consumed under `usage`."""
+    said = pack.model_dump(mode="json") | {"usage": total(pack.turns).model_dump(mode="json")}
+    return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def total(turns: Sequence[TurnRecord]) -> Total:
+    """Return what the agents report of their turns, summed; a turn that Loopy made itself, a rebase, is none of them."""
+    said = [turn.usage for turn in turns if not _rebased(turn)]
+    return Total(
+        turns=len(said),
+        turns_with_tokens=sum(_tokens(usage) is not None for usage in said),
+        turns_with_cost=sum(usage.cost_micros is not None for usage in said),
+        input_tokens=_sum([usage.input_tokens for usage in said]),
+        output_tokens=_sum([usage.output_tokens for usage in said]),
+        cost_micros=_sum([usage.cost_micros for usage in said]),
+    )
+
+
+def _sum(numbers: Sequence[int | None]) -> int | None:
+    stated = [number for number in numbers if number is not None]
+    return sum(stated) if stated else None
+
+
+def _rebased(turn: TurnRecord) -> bool:
+    return turn.agent == BY_LOOPY and not turn.transcript
+
+
+def _tokens(usage: Usage | Total) -> int | None:
+    return _sum([usage.input_tokens, usage.output_tokens])
 
 
 def as_markdown(pack: EvidencePack) -> str:
@@ -26,6 +75,7 @@ def as_markdown(pack: EvidencePack) -> str:
         _plan(pack),
         _route(pack),
         *(_turn(turn) for turn in pack.turns),
+        _usage(pack),
         _attempts(pack),
         _change(pack),
         _approvals(pack),
@@ -67,20 +117,46 @@ def _route(pack: EvidencePack) -> str:
     if pack.route is None:
         return ""
     route = pack.route
-    lines = [f"## Route\n\n{route.agent} by rule “{route.rule}”: {route.route.why}"]
-    lines += [
-        f"- {c.agent}: score {c.score}{f', not taken: {c.why_not}' if c.why_not else ''} ({'; '.join(c.reasons) or '—'})"
-        for c in route.candidates
-    ]
-    return lines[0] + "\n\n" + "\n".join(lines[1:])
+    chosen = [c for c in route.candidates if c.agent == route.agent]
+    others = [c for c in route.candidates if c.agent != route.agent]
+    absent = [c for c in others if any(words in c.why_not for words in ABSENT)]
+    lines = [f"- **{c.agent}**: score {c.score}{_reasons(c.reasons)}{_caveat(c)}" for c in chosen]
+    lines += [_passed_over(route, chosen, c) for c in others if c not in absent]
+    if absent:
+        are = "is not" if len(absent) == 1 else "are not"
+        lines.append(f"- {counted(len(absent), 'other agent')} {are} installed here")
+    return f"## Route\n\n{route.agent} by rule “{route.rule}”: {route.route.why}\n\n" + "\n".join(lines)
+
+
+def _caveat(chosen: Candidate) -> str:
+    return f"; at that moment it {_line(chosen.why_not)}" if chosen.why_not else ""
+
+
+def _passed_over(route: Routed, chosen: Sequence[Candidate], other: Candidate) -> str:
+    """Return the line of a candidate that was not taken: why not, then what counted for it."""
+    why, below = f"it {_line(other.why_not)}" if other.why_not else "", chosen[0].score - other.score if chosen else 0
+    rule = route.rule.partition(":")[0]
+    if not why and rule in NAMED:
+        why = f"{NAMED[rule]} {route.agent}"
+    elif not why:
+        why = f"{below} below {route.agent}" if below > 0 else f"equal to {route.agent}, which comes first in the order"
+    told = tuple(reason for reason in other.reasons if not reason.endswith(f"below {route.agent}"))
+    return f"- {other.agent}: not taken: {why}; score {other.score}{_reasons(told)}"
+
+
+def _reasons(reasons: Sequence[str]) -> str:
+    return f" ({'; '.join(map(_line, reasons))})" if reasons else ""
 
 
 def _turn(turn: TurnRecord) -> str:
     scripted = ", a scripted stand-in" if turn.scripted else ""
     change = (
-        f"{len(turn.change.entries)} files, +{turn.change.added} −{turn.change.deleted}" if turn.change else "no change"
+        f"{counted(len(turn.change.entries), 'file')}, +{turn.change.added} −{turn.change.deleted}"
+        if turn.change
+        else "no change"
     )
-    lines = [f"## Turn {turn.n}: {turn.agent}{scripted}\n\nChange: {change}"]
+    usage = "" if _rebased(turn) else f"\n\nUsage: {_consumed(turn.usage)}"
+    lines = [f"## Turn {turn.n}: {turn.agent}{scripted}\n\nChange: {change}{usage}"]
     if turn.message:
         lines.append("> " + _line(turn.message)[:500])
     if turn.decision:
@@ -97,12 +173,44 @@ def _turn(turn: TurnRecord) -> str:
     return "\n\n".join(lines)
 
 
+def _consumed(usage: Usage | Total) -> str:
+    """Return tokens and cost as people read them; what the agent did not say is called so."""
+    if _tokens(usage) is None and usage.cost_micros is None:
+        return "not reported by the agent"
+    tokens = [(usage.input_tokens, "in"), (usage.output_tokens, "out")]
+    stated = ", ".join(f"{counted(number, 'token')} {way}" for number, way in tokens if number is not None)
+    return f"{stated or 'tokens not reported'} · {_dollars(usage.cost_micros)}"
+
+
+def _dollars(micros: int | None) -> str:
+    if micros is None:
+        return "cost not reported"
+    return f"${micros / 1_000_000:,.{2 if micros >= 100_000 or not micros else 4}f}"
+
+
+def _usage(pack: EvidencePack) -> str:
+    """Return the sum over the turns, and what is not in it."""
+    found = total(pack.turns)
+    if not found.turns:
+        return ""
+    lines = [f"All turns: {_consumed(found)}"]
+    for said, what in ((found.turns_with_tokens, "Tokens"), (found.turns_with_cost, "Cost")):
+        if 0 < said < found.turns:
+            lines.append(f"{what} of {said} of {counted(found.turns, 'turn')} only; the others did not report any.")
+    stated = _tokens(found) is not None or found.cost_micros is not None
+    if stated and any(a.agent and a.step == Step.CODE and not a.to_agent for a in pack.attempts):
+        lines.append("What tries without an outcome consumed (below) is not in it.")
+    return "## Usage and cost\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
 def _attempts(pack: EvidencePack) -> str:
-    lines = tuple(
-        f"turn {a.turn}, {a.step}: {a.failure} on {a.agent or '—'}{f' → {a.to_agent}' if a.to_agent else ''} {a.detail}"
-        for a in pack.attempts
-    )
-    return _section("Attempts and failovers", lines)
+    return _section("Attempts and failovers", tuple(_attempt(a) for a in pack.attempts))
+
+
+def _attempt(tried: AttemptRecord) -> str:
+    to = f" → {tried.to_agent}" if tried.to_agent else ""
+    detail = f": {tried.detail}" if tried.detail else ""
+    return f"turn {tried.turn}, {tried.step}: {tried.failure} on {tried.agent or '—'}{to}{detail}"
 
 
 def _change(pack: EvidencePack) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from loopy.domain.counted import counted
 from loopy.domain.plan import Plan, Sized, SizeName
 from loopy.domain.ticket import Ticket
 
@@ -62,16 +63,16 @@ def _labelled(ticket: Ticket) -> tuple[str, SizeName] | None:
 def _points(ticket: Ticket, plan: Plan) -> Iterator[tuple[int, str]]:
     words, items = len(ticket.body.split()), len(plan.acceptance)
     areas = _areas(plan)
-    yield items // 2, f"{items} acceptance items"
-    yield min(len(areas) // 2, 3), f"likely files in {len(areas)} places ({', '.join(areas[:4])})"
-    yield min(words // 150, 3), f"{words} words"
-    yield min(_dangers(plan), 4), f"{_dangers(plan)} risks of what it touches or asks"
+    yield items // 2, counted(items, "acceptance item")
+    yield min(len(areas) // 2, 3), f"likely files in {counted(len(areas), 'place')} ({', '.join(areas[:4])})"
+    yield min(words // 150, 3), counted(words, "word")
+    yield min(_dangers(plan), 4), f"{counted(_dangers(plan), 'risk')} of what it touches or asks"
     if found := HUGE.search(ticket.text):
         yield 6, f"it says '{found[0]}'"
     if found := TINY.search(ticket.title):
         yield -2, f"it says '{found[0]}'"
     yield int(not plan.files), "nobody knows yet where"
-    yield min(len(plan.questions) // 2, 2), f"{len(plan.questions)} open questions"
+    yield min(len(plan.questions) // 2, 2), counted(len(plan.questions), "open question")
 
 
 def _areas(plan: Plan) -> list[str]:

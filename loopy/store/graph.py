@@ -10,21 +10,21 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool
 
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.errors import StoreError
 from loopy.domain.events import Event
 from loopy.store import schema as s
+from loopy.store.engines import BUSY_MS, engine_of, file_of
 from loopy.store.files import WriterLock, checkpoint
 from loopy.store.records import SqlApprovals, SqlEffects, SqlFleet, SqlReceipts
 from loopy.store.rows import event_of
 from loopy.store.runs import SqlRuns
 from loopy.store.tickets import SqlTickets
 
-BUSY_MS = 30_000
+NEWEST_TRANSACTION = text("SELECT txid_snapshot_xmax(txid_current_snapshot())")
 
 
 @dataclass(frozen=True)
@@ -65,67 +65,31 @@ class SqlTx:
         return SqlFleet(self.connection, self.now)
 
 
-def _engine(url: str, *, write: bool, full: bool = False) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=5, max_overflow=20, pool_pre_ping=True, isolation_level="READ COMMITTED")
-    size = 1 if write else 4
-    made = create_engine(
-        url,
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=0 if write else 28,
-        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
-    )
-    sync = "FULL" if full else "NORMAL"
-
-    @event.listens_for(made, "connect")
-    def _set_up(dbapi: object, _record: object) -> None:
-        dbapi.isolation_level = None  # type: ignore[attr-defined]  # sqlite3.Connection: we begin ourselves
-        for pragma in (
-            f"busy_timeout={BUSY_MS}",
-            "journal_mode=WAL",
-            f"synchronous={sync}",
-            "foreign_keys=ON",
-            "wal_autocheckpoint=0",  # one checkpointer only: the WAL-reset bug of SQLite < 3.51.3
-            "journal_size_limit=67108864",
-            "temp_store=MEMORY",
-        ):
-            dbapi.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
-        if not write:
-            dbapi.execute("PRAGMA query_only=ON")  # type: ignore[attr-defined]
-
-    @event.listens_for(made, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return made
-
-
 @dataclass
 class SqlGraph:
     """`engine.graph.Graph` on a database URL; safe for many threads and, on one host, many processes."""
 
     url: str
     clock: Callable[[], datetime]
+    patience_s: float = BUSY_MS / 1000  # of a writer for the others
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def path(self) -> Path | None:
         """The SQLite file, None on Postgres."""
-        database = make_url(self.url).database
-        return Path(database) if self.url.startswith("sqlite") and database else None
+        return file_of(self.url)
 
     @cached_property
     def _writer(self) -> Engine:
-        return _engine(self.url, write=True)
+        return engine_of(self.url, write=True, patience_s=self.patience_s)
 
     @cached_property
     def _full(self) -> Engine:
-        return _engine(self.url, write=True, full=True) if self.path else self._writer
+        return engine_of(self.url, write=True, full=True) if self.path else self._writer
 
     @cached_property
     def _reader(self) -> Engine:
-        return _engine(self.url, write=False)
+        return engine_of(self.url, write=False)
 
     @cached_property
     def _look(self) -> Connection:
@@ -133,7 +97,7 @@ class SqlGraph:
 
     @cached_property
     def _lock(self) -> WriterLock:
-        return WriterLock(self.path, BUSY_MS / 1000)
+        return WriterLock(self.path, self.patience_s)
 
     @contextmanager
     def write(self, *, full: bool = False) -> Iterator[SqlTx]:
@@ -152,11 +116,11 @@ class SqlGraph:
             yield SqlTx(connection, self.clock())
 
     def version(self) -> int:
-        """Return SQLite's data version as this process sees it (5 µs), or Postgres's newest event id."""
+        """Return a number that changes with every commit: SQLite's data version (5 µs), or Postgres's newest transaction."""
         with self._mutex, self._translated():
             if self.path is None:
                 with self._reader.connect() as connection:
-                    return connection.scalar(select(s.event.c.id).order_by(s.event.c.id.desc()).limit(1)) or 0
+                    return connection.scalar(NEWEST_TRANSACTION) or 0
             driver = self._look.connection.driver_connection
             return int(driver.execute("PRAGMA data_version").fetchone()[0])  # type: ignore[union-attr]
 
@@ -186,13 +150,15 @@ class SqlGraph:
         try:
             yield
         except OperationalError as error:
-            raise StoreError("work graph", str(error.orig), hint=_hint(str(error.orig))) from error
+            said = " ".join(str(error.orig).split())
+            raise StoreError("work graph", said, hint=_hint(said)) from error
         except DBAPIError as error:
-            raise StoreError("work graph", str(error.orig)) from error
+            raise StoreError("work graph", " ".join(str(error.orig).split())) from error
 
 
 def _hint(message: str) -> str:
     for word, hint in (
+        ("lock timeout", "another process is writing for too long; is one of them stopped?"),
         ("locked", "another process holds the database; try again"),
         ("full", "free some disk space; nothing was half-written"),
         ("readonly", "check the permissions of the home folder"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, insert, select, update
 
 from loopy.domain.effect import Effect, EffectKind, EffectState
 from loopy.domain.errors import LostError, StoreError
@@ -17,6 +17,18 @@ from loopy.engine.books import Approval, Cooldown, ReceiptRow, Worker
 from loopy.store import schema as s
 from loopy.store.rows import as_json, effect_of, moment, moment_of, seconds
 
+OF_RUN = bindparam("run", type_=Text)
+EFFECTS_OF = select(s.effect).where(s.effect.c.run == OF_RUN).order_by(s.effect.c.kind, s.effect.c.ordinal)
+EFFECTS_OF_KIND = EFFECTS_OF.where(s.effect.c.kind == bindparam("kind"))
+APPROVALS_OF = select(s.approval).where(s.approval.c.run == OF_RUN).order_by(s.approval.c.id)
+RECEIPT_OF = select(s.receipt).where(s.receipt.c.run == OF_RUN)
+NEWEST = select(s.receipt.c.seq, s.receipt.c.digest).order_by(s.receipt.c.seq.desc()).limit(1)
+UNPUSHED = select(s.receipt).where(s.receipt.c.pushed_at.is_(None)).order_by(s.receipt.c.seq)
+COOLDOWNS = select(s.cooldown)
+WORKERS = select(s.worker).where(s.worker.c.closed_at.is_(None)).order_by(s.worker.c.started_at)
+UNPROVEN = (s.cooldown.c.account == bindparam("of_account"), s.cooldown.c.proven.is_(False))
+PROVE = update(s.cooldown).where(*UNPROVEN).values(proven=True, until=bindparam("until"))
+
 
 class SqlEffects:
     """`engine.graph.Effects` on a connection."""
@@ -25,9 +37,8 @@ class SqlEffects:
         self._c = connection
 
     def of(self, run_id: str, kind: EffectKind | None = None) -> Sequence[Effect]:
-        query = select(s.effect).where(s.effect.c.run == run_id).order_by(s.effect.c.kind, s.effect.c.ordinal)
-        rows = self._c.execute(query.where(s.effect.c.kind == kind) if kind else query)
-        return [effect_of(r) for r in rows]
+        query = EFFECTS_OF_KIND if kind else EFFECTS_OF
+        return [effect_of(r) for r in self._c.execute(query, {"run": run_id, "kind": kind})]
 
     def intend(self, effect: Effect) -> None:
         names = ("run", "kind", "ordinal", "state", "token", "commit", "target", "ref", "expected", "detail")
@@ -57,13 +68,13 @@ class SqlApprovals:
         return self.of(run.id)[-1]
 
     def of(self, run_id: str) -> Sequence[Approval]:
-        rows = self._c.execute(select(s.approval).where(s.approval.c.run == run_id).order_by(s.approval.c.id))
+        rows = self._c.execute(APPROVALS_OF, {"run": run_id})
         return [_approval_of(r) for r in rows]
 
     def waiting(self) -> Sequence[Approval]:
         """Return every open approval, oldest first."""
-        rows = self._c.execute(select(s.approval).where(s.approval.c.decision.is_(None)).order_by(s.approval.c.id))
-        return [_approval_of(r) for r in rows]
+        rows = self._c.execute(select(s.approval).where(s.approval.c.decision.is_(None)))
+        return sorted((_approval_of(r) for r in rows), key=lambda a: a.id)  # `ORDER BY id` would walk all the answered
 
     def answer(self, approval: Approval, record: ApprovalRecord) -> bool:
         where = (s.approval.c.id == approval.id, s.approval.c.decision.is_(None))
@@ -92,8 +103,7 @@ class SqlReceipts:
         self._c = connection
 
     def head(self) -> tuple[int, str]:
-        query = select(s.receipt.c.seq, s.receipt.c.digest).order_by(s.receipt.c.seq.desc()).limit(1).with_for_update()
-        row = self._c.execute(query).first()
+        row = self._c.execute(NEWEST).first()
         return (row.seq, row.digest) if row else (0, "")
 
     def add(self, row: ReceiptRow) -> None:
@@ -103,13 +113,17 @@ class SqlReceipts:
 
     def of(self, run_id: str) -> ReceiptRow | None:
         """Return a run's receipt."""
-        row = self._c.execute(select(s.receipt).where(s.receipt.c.run == run_id)).first()
+        row = self._c.execute(RECEIPT_OF, {"run": run_id}).first()
         return _receipt_of(row) if row else None
+
+    def since(self, seq: int, limit: int) -> Sequence[ReceiptRow]:
+        """Return the receipts after this number, oldest first."""
+        rows = self._c.execute(select(s.receipt).where(s.receipt.c.seq > seq).order_by(s.receipt.c.seq).limit(limit))
+        return [_receipt_of(r) for r in rows]
 
     def unpushed(self, limit: int = 20) -> Sequence[ReceiptRow]:
         """Return receipts that are not in their repository yet, oldest first."""
-        query = select(s.receipt).where(s.receipt.c.pushed_at.is_(None)).order_by(s.receipt.c.seq).limit(limit)
-        return [_receipt_of(r) for r in self._c.execute(query)]
+        return [_receipt_of(r) for r in self._c.execute(UNPUSHED.limit(limit))]
 
     def pushed(self, run_id: str, at: datetime) -> None:
         """Note that the receipt is in its repository (or has none to go to)."""
@@ -138,7 +152,7 @@ class SqlFleet:
         self._c, self._now = connection, now
 
     def cooldowns(self) -> Mapping[str, Cooldown]:
-        rows = self._c.execute(select(s.cooldown))
+        rows = self._c.execute(COOLDOWNS)
         return {r.account: Cooldown(r.account, moment_of(r.until), r.proven, r.why) for r in rows}
 
     def cool(self, account: str, until: datetime, why: str) -> None:
@@ -151,11 +165,10 @@ class SqlFleet:
         self._c.execute(update(s.cooldown).where(s.cooldown.c.account == account).values(values))
 
     def prove(self, account: str) -> None:
-        unproven = (s.cooldown.c.account == account, s.cooldown.c.proven.is_(False))
-        self._c.execute(update(s.cooldown).where(*unproven).values(proven=True, until=seconds(self._now)))
+        self._c.execute(PROVE, {"of_account": account, "until": seconds(self._now)})
 
     def workers(self) -> Sequence[Worker]:
-        rows = self._c.execute(select(s.worker).where(s.worker.c.closed_at.is_(None)).order_by(s.worker.c.started_at))
+        rows = self._c.execute(WORKERS)
         return [
             Worker(r.id, r.host, r.pid, moment_of(r.started_at), tuple(r.queues.split(",")), r.version) for r in rows
         ]

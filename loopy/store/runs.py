@@ -5,33 +5,67 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Float, Integer, Select, Update, bindparam, case, func, insert, or_, select, update
 
 from loopy.domain.agent import Tried
 from loopy.domain.errors import LostError, MigrationError, StoreError
-from loopy.domain.events import StreamEvent
+from loopy.domain.events import Event, StreamEvent
 from loopy.domain.evidence import AttemptRecord
 from loopy.domain.failures import Failure
+from loopy.domain.limits import AGEING_S
 from loopy.domain.outcome import OUTCOMES, SCHEMA, Outcome
 from loopy.domain.run import Claim, Run
 from loopy.domain.states import RunState, Step, Wait
 from loopy.domain.ticket import RunId, TicketId
 from loopy.store import schema as s
-from loopy.store.rows import as_json, moment, moment_of, run_columns, run_of, seconds, stored, ticket_number
+from loopy.store.rows import as_json, event_of, moment, moment_of, run_columns, run_of, seconds, stored, ticket_number
 
 ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
 ROWS = 500  # of one look; the next look takes the next
-AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
 # Runs that are alike here want the same slots and the same queues: none of them can go where another cannot.
 ALIKE = (s.run.c.segment, s.run.c.step, s.run.c.agent, s.run.c.account, s.run.c.repo, s.run.c.mission)
 GET = select(s.run).where(s.run.c.id == bindparam("id"))
-GET_LOCKED = GET.with_for_update()
 OUTCOME = select(s.outcome.c.schema, s.outcome.c.body).where(
     s.outcome.c.run == bindparam("run"), s.outcome.c.turn == bindparam("turn"), s.outcome.c.step == bindparam("step")
 )
-ADD_EVENT, ADD_OUTCOME = insert(s.event), insert(s.outcome)
+OUTCOMES_OF = select(s.outcome).where(s.outcome.c.run == bindparam("run"))
+ATTEMPTS_OF = select(s.attempt).where(s.attempt.c.run == bindparam("run")).order_by(s.attempt.c.id)
+ADD_EVENT, ADD_OUTCOME, ADD_ATTEMPT = insert(s.event), insert(s.outcome), insert(s.attempt)
+IN_STATE = {state: select(s.run).where(where).order_by(s.run.c.created_at) for state, where in s.IS.items()}
+OLDEST = {state: query.limit(bindparam("limit", type_=Integer)) for state, query in IN_STATE.items()}
+NOT_CANCELLED = or_(s.run.c.cancel.is_(False), s.run.c.segment == "finish")
+DUE = select(s.run).where(s.IS["waiting"], s.run.c.wake_at <= bindparam("now"), NOT_CANCELLED)
+DUE = DUE.order_by(s.run.c.wake_at).limit(ROWS)
+ORPHANED = select(s.run).where(s.CANCELLED, s.run.c.owner.is_(None), s.run.c.segment != "finish").limit(ROWS)
+WAITING_FOR = IN_STATE["waiting"].where(s.run.c.wait == bindparam("why")).limit(ROWS)
+OWNED = IN_STATE["running"].where(s.run.c.owner == bindparam("owner"))
+ANY_READY = select(s.run.c.id).where(s.IS["ready"]).limit(1)
+
+
+def _ready() -> Select[Any]:
+    """Return the look of admission: of each sort of run the first few, in the order in which they may go."""
+    age = (bindparam("now", type_=Float) - func.coalesce(s.run.c.ready_at, s.run.c.created_at)) / AGEING_S
+    urgency = s.run.c.priority - age
+    served = func.coalesce(select(s.repo.c.served).where(s.repo.c.path == s.run.c.repo).scalar_subquery(), 0)
+    rank = case((urgency < 0, 0), (urgency < 1, 1), (urgency < 2, 2), (urgency < 3, 3), else_=4)
+    order = (rank, served, s.run.c.served, s.run.c.created_at, s.run.c.id)
+    place = func.row_number().over(partition_by=ALIKE, order_by=order).label("place")
+    places = select(s.run.c.id, place).where(s.IS["ready"]).subquery()
+    query = select(s.run).join(places, s.run.c.id == places.c.id).where(places.c.place <= bindparam("limit"))
+    return query.order_by(*order)
+
+
+READY = _ready()
+
+
+@cache
+def _moving(columns: frozenset[str]) -> Update:
+    """Return the compare-and-set of these columns; the engine moves by some thirty sets of them."""
+    where = (s.run.c.id == bindparam("of_run"), s.run.c.version == bindparam("seen"))
+    return update(s.run).where(*where).values({name: bindparam(name) for name in columns})
 
 
 class SqlRuns:
@@ -41,7 +75,7 @@ class SqlRuns:
         self._c, self._now = connection, now
 
     def get(self, run_id: str) -> Run | None:
-        row = self._c.execute(GET_LOCKED, {"id": run_id}).first()
+        row = self._c.execute(GET, {"id": run_id}).first()
         return run_of(row) if row else None
 
     def next_id(self, ticket: TicketId) -> RunId:
@@ -57,10 +91,7 @@ class SqlRuns:
 
     def move(self, run: Run, name: str, text: str = "", facts: Mapping[str, Any] | None = None, **changes: Any) -> Run:
         moved = replace(run, **changes, version=run.version + 1)
-        where = (s.run.c.id == run.id, s.run.c.version == run.version)
-        values = stored(changes) | {"version": moved.version}
-        if self._c.execute(update(s.run).where(*where).values(values)).rowcount != 1:
-            raise LostError(run.id, f"moved on before '{name}'")
+        self._set(run, {**stored(changes), "version": moved.version}, name)
         where_now = {"state": moved.state, "epoch": moved.epoch, "token": moved.token}
         self._event(moved, name, text, where_now | dict(facts or {}))
         return moved
@@ -71,52 +102,55 @@ class SqlRuns:
         self._c.execute(ADD_EVENT, [row])
 
     def set_rung(self, run: Run, at: datetime, rings: int) -> None:
-        where = (s.run.c.id == run.id, s.run.c.version == run.version)
-        if self._c.execute(update(s.run).where(*where).values(rung_at=seconds(at), rings=rings)).rowcount != 1:
-            raise LostError(run.id, "moved on before it was rung")
+        self._set(run, {"rung_at": seconds(at), "rings": rings}, "rung")
+
+    def _set(self, run: Run, values: dict[str, Any], name: str) -> None:
+        where = {"of_run": run.id, "seen": run.version}
+        if self._c.execute(_moving(frozenset(values)), values | where).rowcount != 1:
+            raise LostError(run.id, f"moved on before '{name}'")
 
     def by_state(self, *states: str, limit: int = 1000) -> Sequence[Run]:
-        rows = self._c.execute(select(s.run).where(s.run.c.state.in_(states)).order_by(s.run.c.created_at).limit(limit))
-        return [run_of(r) for r in rows]
+        runs = [run for state in states for run in self._all(OLDEST[state], limit=limit)]
+        return sorted(runs, key=lambda run: run.created_at)[:limit]
 
     def due(self) -> Sequence[Run]:
-        waiting = select(s.run).where(s.run.c.state == "waiting", s.run.c.wake_at <= seconds(self._now))
-        others = or_(s.run.c.cancel.is_(False), s.run.c.segment == "finish")  # `orphaned` has the rest
-        return self._all(waiting.where(others).order_by(s.run.c.wake_at))
+        return self._all(DUE, now=seconds(self._now))
 
     def orphaned(self) -> Sequence[Run]:
-        flagged = select(s.run).where(s.run.c.cancel.is_(True), s.run.c.state != "ended")
-        return self._all(flagged.where(s.run.c.owner.is_(None), s.run.c.segment != "finish"))
+        return self._all(ORPHANED)
 
     def waiting_for(self, why: Wait) -> Sequence[Run]:
-        return self._all(
-            select(s.run).where(s.run.c.state == "waiting", s.run.c.wait == why).order_by(s.run.c.created_at)
-        )
+        return self._all(WAITING_FOR, why=why)
 
-    def _all(self, query: Select[Any]) -> Sequence[Run]:
-        return [run_of(r) for r in self._c.execute(query.limit(ROWS))]
+    def any_ready(self) -> bool:
+        return self._c.scalar(ANY_READY) is not None
 
     def ready(self, limit: int = 64) -> Sequence[Run]:
-        age = (seconds(self._now) - func.coalesce(s.run.c.ready_at, s.run.c.created_at)) / AGEING_S
-        urgency = s.run.c.priority - age
-        served = func.coalesce(select(s.repo.c.served).where(s.repo.c.path == s.run.c.repo).scalar_subquery(), 0)
-        rank = case((urgency < 0, 0), (urgency < 1, 1), (urgency < 2, 2), (urgency < 3, 3), else_=4)
-        order = (rank, served, s.run.c.served, s.run.c.created_at, s.run.c.id)
-        place = func.row_number().over(partition_by=ALIKE, order_by=order).label("place")
-        places = select(s.run.c.id, place).where(s.run.c.state == "ready").subquery()
-        query = select(s.run).join(places, s.run.c.id == places.c.id).where(places.c.place <= limit)
-        return [run_of(r) for r in self._c.execute(query.order_by(*order))]
+        return self._all(READY, now=seconds(self._now), limit=limit) if self.any_ready() else ()
 
     def owned(self, worker: str) -> Sequence[Run]:
-        rows = self._c.execute(select(s.run).where(s.run.c.state == "running", s.run.c.owner == worker))
-        return [run_of(r) for r in rows]
+        return self._all(OWNED, owner=worker)
+
+    def _all(self, query: Select[Any], **values: object) -> Sequence[Run]:
+        return [run_of(r) for r in self._c.execute(query, values)]
+
+    def page(self, after: str, limit: int) -> Sequence[Run]:
+        return self._all(select(s.run).where(s.run.c.id > after).order_by(s.run.c.id).limit(limit))
+
+    def count(self) -> int:
+        """Return how many runs there are, of any state."""
+        return self._c.scalar(select(func.count()).select_from(s.run)) or 0
+
+    def story(self, run_id: str) -> Sequence[Event]:
+        rows = select(s.event).where(s.event.c.run == run_id, s.event.c.version.is_not(None)).order_by(s.event.c.id)
+        return [event_of(r) for r in self._c.execute(rows)]
 
     def outcome(self, run_id: str, turn: int, step: Step) -> Outcome | None:
         row = self._c.execute(OUTCOME, {"run": run_id, "turn": turn, "step": step}).first()
         return _outcome_of(run_id, row.schema, row.body) if row else None
 
     def outcomes(self, run_id: str) -> Sequence[tuple[int, Step, Outcome]]:
-        rows = self._c.execute(select(s.outcome).where(s.outcome.c.run == run_id))
+        rows = self._c.execute(OUTCOMES_OF, {"run": run_id})
         journal = [(r.turn, Step(r.step), _outcome_of(run_id, r.schema, r.body)) for r in rows]
         return sorted(journal, key=lambda entry: (entry[0], ORDER.index(entry[1])))
 
@@ -142,10 +176,10 @@ class SqlRuns:
             "resets_at": seconds(tried.resets_at) if tried.resets_at else None,
             "at": seconds(self._now),
         }
-        self._c.execute(insert(s.attempt), [row])
+        self._c.execute(ADD_ATTEMPT, [row])
 
     def attempts(self, run_id: str) -> Sequence[AttemptRecord]:
-        rows = self._c.execute(select(s.attempt).where(s.attempt.c.run == run_id).order_by(s.attempt.c.id))
+        rows = self._c.execute(ATTEMPTS_OF, {"run": run_id})
         return [
             AttemptRecord(
                 at=moment_of(r.at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -26,13 +27,18 @@ metadata = MetaData(
 )
 
 
+# Postgres compares by bytes, as SQLite does, and counts as far.
+WORDS = Text().with_variant(Text(collation="C"), "postgresql")
+NUMBER = Integer().with_variant(BigInteger(), "postgresql")
+
+
 def _text(name: str, default: str | None = "") -> Column[str]:
-    return Column(name, Text, nullable=default is None, server_default=default)
+    return Column(name, WORDS, nullable=default is None, server_default=default)
 
 
 def _number(name: str, default: int | None = 0) -> Column[int]:
     return Column(
-        name, Integer, nullable=default is None, server_default=None if default is None else text(str(default))
+        name, NUMBER, nullable=default is None, server_default=None if default is None else text(str(default))
     )
 
 
@@ -44,13 +50,13 @@ def _time(name: str, *, nullable: bool = True) -> Column[float]:
     return Column(name, Float, nullable=nullable)
 
 
-repo = Table("repo", metadata, Column("path", Text, primary_key=True), _number("served"))
+repo = Table("repo", metadata, Column("path", WORDS, primary_key=True), _number("served"))
 
 ticket = Table(
     "ticket",
     metadata,
-    Column("n", Integer, primary_key=True),
-    Column("title", Text, nullable=False),
+    Column("n", NUMBER, primary_key=True),
+    Column("title", WORDS, nullable=False),
     _text("body"),
     _text("repo"),
     _text("assignee"),
@@ -67,15 +73,15 @@ ticket = Table(
 dependency = Table(
     "dependency",
     metadata,
-    Column("ticket", Integer, ForeignKey("ticket.n"), primary_key=True),
-    Column("needs", Integer, ForeignKey("ticket.n"), primary_key=True, index=True),
+    Column("ticket", NUMBER, ForeignKey("ticket.n"), primary_key=True),
+    Column("needs", NUMBER, ForeignKey("ticket.n"), primary_key=True, index=True),
 )
 
 comment = Table(
     "comment",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("ticket", Integer, ForeignKey("ticket.n"), nullable=False, index=True),
+    Column("id", NUMBER, primary_key=True),
+    Column("ticket", NUMBER, ForeignKey("ticket.n"), nullable=False, index=True),
     _text("by"),
     _text("text"),
     _time("at", nullable=False),
@@ -84,7 +90,7 @@ comment = Table(
 mission = Table(
     "mission",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", WORDS, primary_key=True),
     _text("title"),
     _number("budget_micros", None),
     _time("created_at", nullable=False),
@@ -94,13 +100,13 @@ mission = Table(
 run = Table(
     "run",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("ticket", Integer, ForeignKey("ticket.n"), nullable=False, index=True),
+    Column("id", WORDS, primary_key=True),
+    Column("ticket", NUMBER, ForeignKey("ticket.n"), nullable=False, index=True),
     _number("n"),
     _text("repo"),
-    Column("state", Text, nullable=False),
-    Column("segment", Text, nullable=False),
-    Column("step", Text, nullable=False),
+    Column("state", WORDS, nullable=False),
+    Column("segment", WORDS, nullable=False),
+    Column("step", WORDS, nullable=False),
     _number("turn", 1),
     _number("epoch"),
     _number("token"),
@@ -136,20 +142,21 @@ run = Table(
 )
 # One partial index per live state, so that history never slows the queue.
 LIVE = {"ready": ("priority", "ready_at"), "queued": ("rung_at",), "running": ("owner",), "waiting": ("wake_at",)}
+# A look uses one only if its condition says the same with the same words: no bound parameter, no `IN`.
+IS = {state: text(f"state = '{state}'") for state in LIVE}
 for _state, _columns in LIVE.items():
-    _where = text(f"state = '{_state}'")
-    Index(f"ix_run_{_state}", *(run.c[c] for c in _columns), sqlite_where=_where, postgresql_where=_where)
-_where = text("cancel AND state <> 'ended'")
-Index("ix_run_cancel", run.c.id, sqlite_where=_where, postgresql_where=_where)
+    Index(f"ix_run_{_state}", *(run.c[c] for c in _columns), sqlite_where=IS[_state], postgresql_where=IS[_state])
+CANCELLED = text("cancel AND state <> 'ended'")
+Index("ix_run_cancel", run.c.id, sqlite_where=CANCELLED, postgresql_where=CANCELLED)
 
 outcome = Table(
     "outcome",
     metadata,
-    Column("run", Text, ForeignKey("run.id"), primary_key=True),
-    Column("turn", Integer, primary_key=True),
-    Column("step", Text, primary_key=True),
-    Column("schema", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("run", WORDS, ForeignKey("run.id"), primary_key=True),
+    Column("turn", NUMBER, primary_key=True),
+    Column("step", WORDS, primary_key=True),
+    Column("schema", NUMBER, nullable=False),
+    Column("body", WORDS, nullable=False),
     _number("token"),
     _time("at", nullable=False),
 )
@@ -157,12 +164,12 @@ outcome = Table(
 attempt = Table(
     "attempt",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("run", Text, ForeignKey("run.id"), nullable=False, index=True),
+    Column("id", NUMBER, primary_key=True),
+    Column("run", WORDS, ForeignKey("run.id"), nullable=False, index=True),
     _number("turn"),
-    Column("step", Text, nullable=False),
+    Column("step", WORDS, nullable=False),
     _number("token"),
-    Column("failure", Text, nullable=False),
+    Column("failure", WORDS, nullable=False),
     _text("detail"),
     _text("agent"),
     _text("to_agent"),
@@ -176,11 +183,11 @@ attempt = Table(
 event = Table(
     "event",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("run", Text, nullable=False),
+    Column("id", NUMBER, primary_key=True),
+    Column("run", WORDS, nullable=False),
     _text("ticket"),
     _time("at", nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", WORDS, nullable=False),
     _number("turn"),
     _text("step"),
     _text("text"),
@@ -195,14 +202,14 @@ Index("uq_event_version", event.c.run, event.c.version, unique=True, sqlite_wher
 effect = Table(
     "effect",
     metadata,
-    Column("run", Text, ForeignKey("run.id"), primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("ordinal", Integer, primary_key=True),
-    Column("state", Text, nullable=False),
+    Column("run", WORDS, ForeignKey("run.id"), primary_key=True),
+    Column("kind", WORDS, primary_key=True),
+    Column("ordinal", NUMBER, primary_key=True),
+    Column("state", WORDS, nullable=False),
     _number("token"),
-    Column("commit", Text, nullable=False),
-    Column("target", Text, nullable=False),
-    Column("ref", Text, nullable=False),
+    Column("commit", WORDS, nullable=False),
+    Column("target", WORDS, nullable=False),
+    Column("ref", WORDS, nullable=False),
     _text("expected"),
     _text("detail"),
     _time("at", nullable=False),
@@ -211,10 +218,10 @@ effect = Table(
 approval = Table(
     "approval",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("run", Text, ForeignKey("run.id"), nullable=False),
-    Column("gate", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("id", NUMBER, primary_key=True),
+    Column("run", WORDS, ForeignKey("run.id"), nullable=False),
+    Column("gate", WORDS, nullable=False),
+    Column("subject", WORDS, nullable=False),
     _text("text"),
     _time("opened_at", nullable=False),
     _text("decision", None),
@@ -229,11 +236,11 @@ Index("ix_approval_open", approval.c.run, sqlite_where=_where, postgresql_where=
 receipt = Table(
     "receipt",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("run", Text, ForeignKey("run.id"), nullable=False, unique=True),
-    Column("verdict", Text, nullable=False),
-    Column("digest", Text, nullable=False, unique=True),
-    Column("previous", Text, nullable=False, unique=True),
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
+    Column("run", WORDS, ForeignKey("run.id"), nullable=False, unique=True),
+    Column("verdict", WORDS, nullable=False),
+    Column("digest", WORDS, nullable=False, unique=True),
+    Column("previous", WORDS, nullable=False, unique=True),
     Column("statement", LargeBinary, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
     Column("sshsig", LargeBinary, nullable=False),
@@ -246,7 +253,7 @@ Index("ix_receipt_unpushed", receipt.c.seq, sqlite_where=_where, postgresql_wher
 cooldown = Table(
     "cooldown",
     metadata,
-    Column("account", Text, primary_key=True),
+    Column("account", WORDS, primary_key=True),
     _time("until", nullable=False),
     _flag("proven"),
     _text("why"),
@@ -255,9 +262,9 @@ cooldown = Table(
 spend = Table(
     "spend",
     metadata,
-    Column("run", Text, ForeignKey("run.id"), primary_key=True),
-    Column("turn", Integer, primary_key=True),
-    Column("token", Integer, primary_key=True),
+    Column("run", WORDS, ForeignKey("run.id"), primary_key=True),
+    Column("turn", NUMBER, primary_key=True),
+    Column("token", NUMBER, primary_key=True),
     _number("micros"),
     _flag("settled"),
 )
@@ -265,7 +272,7 @@ spend = Table(
 worker = Table(
     "worker",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", WORDS, primary_key=True),
     _text("host"),
     _number("pid"),
     _time("started_at", nullable=False),
@@ -279,10 +286,10 @@ Index("ix_worker_open", worker.c.id, sqlite_where=_where, postgresql_where=_wher
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     _time("at", nullable=False),
     _text("by"),
-    Column("what", Text, nullable=False),
+    Column("what", WORDS, nullable=False),
     _text("subject"),
     _text("facts", "{}"),
 )

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from loopy.domain.errors import NotFoundError, RefusedError
 from loopy.domain.run import Run
 from loopy.domain.ticket import Comment, Ticket, TicketId
 from loopy.store import schema as s
 from loopy.store.rows import run_of, seconds, stored, ticket_id, ticket_number, ticket_of
+
+GET = select(s.ticket).where(s.ticket.c.n == bindparam("n"))
+NEEDS = select(s.dependency.c.needs).where(s.dependency.c.ticket == bindparam("n")).order_by("needs")
+RUNS_OF = select(s.run).where(s.run.c.ticket == bindparam("n")).order_by(s.run.c.n)
 
 
 class SqlTickets:
@@ -39,11 +43,11 @@ class SqlTickets:
 
     def get(self, ticket_id: str) -> Ticket | None:
         n = ticket_number(ticket_id)
-        row = self._c.execute(select(s.ticket).where(s.ticket.c.n == n).with_for_update()).first()
+        row = self._c.execute(GET, {"n": n}).first()
         return ticket_of(row, self._needs(n)) if row else None
 
     def _needs(self, n: int) -> tuple[int, ...]:
-        return tuple(self._c.scalars(select(s.dependency.c.needs).where(s.dependency.c.ticket == n).order_by("needs")))
+        return tuple(self._c.scalars(NEEDS, {"n": n}))
 
     def change(self, ticket_id: str, **changes: Any) -> None:
         n = ticket_number(ticket_id)
@@ -57,7 +61,7 @@ class SqlTickets:
         return [ticket_of(r, self._needs(r.n)) for r in rows]
 
     def runs(self, ticket_id: str) -> Sequence[Run]:
-        rows = self._c.execute(select(s.run).where(s.run.c.ticket == ticket_number(ticket_id)).order_by(s.run.c.n))
+        rows = self._c.execute(RUNS_OF, {"n": ticket_number(ticket_id)})
         return [run_of(r) for r in rows]
 
     def dependents(self, ticket_id_: str) -> Sequence[TicketId]:

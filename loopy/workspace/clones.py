@@ -17,9 +17,10 @@ from pathlib import Path
 
 from loopy.domain.change import Change
 from loopy.domain.errors import GitError, WorkspaceError
+from loopy.domain.failures import FULL_DISK
 from loopy.domain.ticket import RunId
 from loopy.git.private import GitDir, ensure_private
-from loopy.git.remote import all_hex
+from loopy.git.remote import all_hex, checked_ref
 from loopy.ports import Workspace
 from loopy.workspace.folders import locked, make, wipe
 from loopy.workspace.mirrors import Mirrors
@@ -68,7 +69,8 @@ class Clones:
     def open(self, run_id: RunId, repo: str, base: str) -> Workspace:
         """Return the run's workspace at `base`, made atomically if it is not there, broken, or on another base.
 
-        A clone whose `.git` alone was lost or replaced keeps its files and gets a new `.git`. Raises WorkspaceError.
+        A clone whose `.git` alone was lost or replaced keeps its files and gets a new `.git`. Raises WorkspaceError, and
+        OSError when the disk is full.
         """
         if not all_hex([base]):
             raise WorkspaceError("workspace", f"base {base[:60]!r} is not a full commit id")
@@ -79,6 +81,8 @@ class Clones:
                 self._lab(place)
                 self._ensure(place)
         except (GitError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in FULL_DISK:
+                raise  # a full disk is no fault of the workspace: the run waits for room
             raise WorkspaceError(
                 f"workspace of {run_id}", str(error), hint="is the base commit still there?"
             ) from error
@@ -157,11 +161,27 @@ class Clones:
         text = ran.out.decode("utf-8", "replace")
         return f"{text}\n… cut after {limit:,} bytes\n" if ran.cut else text
 
-    def patch_bytes(self, place: Workspace, change: Change) -> bytes:
+    def patch(self, place: Workspace, change: Change) -> bytes:
         """Return the whole patch with binary contents, made with pinned flags: what `ship.patch` of a receipt digests."""
         return self.git.run(
             ["diff-tree", *PATCH_FLAGS, "--binary", change.base, change.tree], self._lab(place).private
         ).out
+
+    def bundle(self, place: Workspace, commit: str, ref: str) -> bytes:
+        """Return a bundle of what the commit adds to the run's base, under this ref: `ship.bundle` of a receipt.
+
+        Raises WorkspaceError when somebody else moved the ref of the private git dir meanwhile.
+        """
+        lab = self._lab(place)
+        self.git.run(["update-ref", checked_ref(ref), commit], lab.private)
+        one_thread = {"pack.threads": "1"}  # more of them cut deltas differently from time to time
+        argv = ["bundle", "create", "--quiet", "-", ref, f"^{place.base}"]
+        made = self.git.run(argv, lab.private, settings=one_thread, timeout_s=600).out
+        if f"\n{commit} {ref}\n".encode() not in made[: made.index(b"\n\n") + 1]:
+            raise WorkspaceError(
+                ref, f"its bundle does not bring {commit[:12]}", hint="it is made anew at the next try"
+            )
+        return made
 
     def remove(self, run_id: RunId) -> None:
         """Delete the run's clone and checkouts; the run's folder with evidence, receipt and objects stays."""
@@ -175,10 +195,7 @@ class Clones:
         return Workspace(run_id, repo, base, self.folders.of_work(run_id) / "tree", folder, folder / "run.lock")
 
     def _lab(self, place: Workspace) -> Lab:
-        mirror = self.mirrors.path(place.repo)
-        if not (mirror / "HEAD").exists():
-            raise WorkspaceError(place.repo, "has no mirror", hint="its tip has not been fetched on this machine")
-        return Lab(self.git, ensure_private(place.folder, mirror), self.limits)
+        return Lab(self.git, ensure_private(place.folder, self.mirrors.there(place.repo)), self.limits)
 
     def _ensure(self, place: Workspace) -> None:
         mark = Mark.read(place.folder)

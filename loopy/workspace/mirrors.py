@@ -59,7 +59,7 @@ class Mirrors:
         if not path or "\0" in path:
             return None
         self._whole([commit])
-        ran = self.git.run(["cat-file", "blob", f"{commit}:{path}"], self._there(repo), ok=(0, 128), limit=limit)
+        ran = self.git.run(["cat-file", "blob", f"{commit}:{path}"], self.there(repo), ok=(0, 128), limit=limit)
         if ran.code == 0 or ran.cut:
             return ran.out
         self._read(repo, commit, ["cat-file", "-e", f"{commit}^{{tree}}"])  # the path is missing, not the commit
@@ -121,7 +121,7 @@ class Mirrors:
 
     def keep(self, repo: str, source: Path, source_ref: str, ref: str) -> None:
         """Copy a ref with all its objects from one of our own git dirs into the mirror, so that they outlive it."""
-        mirror = self._there(repo)
+        mirror = self.there(repo)
         with locked(mirror.with_suffix(".lock")):
             refspec = f"+{source_ref}:{ref}"
             self.git.run(
@@ -129,6 +129,13 @@ class Mirrors:
                 mirror,
                 settings={"protocol.file.allow": "always"},
             )
+
+    def there(self, repo: str) -> Path:
+        """Return the mirror; one that was lost is fetched anew, for the repository has all that it held."""
+        mirror = self.path(repo)
+        if not (mirror / "HEAD").exists():
+            self.tip(repo)
+        return mirror
 
     def _ask(self, address: Repository, mirror: Path) -> tuple[str, str]:
         if address.local and not Path(address.name).is_dir():
@@ -197,12 +204,6 @@ class Mirrors:
         except FileNotFoundError:
             return ""
 
-    def _there(self, repo: str) -> Path:
-        mirror = self.path(repo)
-        if not (mirror / "HEAD").exists():
-            raise WorkspaceError(repo, "has no mirror yet", hint="its tip has not been fetched on this machine")
-        return mirror
-
     def _whole(self, ids: Sequence[str]) -> None:
         if not all_hex(ids):
             raise WorkspaceError("commit", f"{ids[0][:80]!r} is not a full object id")
@@ -210,6 +211,6 @@ class Mirrors:
     def _read(self, repo: str, commit: str, args: list[str], ok: Sequence[int] = (0,)) -> bytes:
         self._whole([commit])
         try:
-            return self.git.run(args, self._there(repo), ok=ok).out
+            return self.git.run(args, self.there(repo), ok=ok).out
         except GitError as error:
             raise WorkspaceError(repo, f"cannot be read at {commit[:12]}: {error.what}") from error

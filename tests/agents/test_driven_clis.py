@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from loopy.domain.agent import Agent, AgentKind, Tried, Turned
 from loopy.domain.failures import Failure
 from loopy.ports import Brief
@@ -63,6 +65,7 @@ def test_opencode_that_sleeps_on_a_limit_is_ended_at_once(tmp_path: Path) -> Non
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_a_cli_that_does_not_end_after_its_result_is_ended(tmp_path: Path) -> None:
     path = fake(tmp_path, "claude", streams.CLAUDE_OK, "time.sleep(60)")
     spec = CATALOG["claude"]
@@ -74,6 +77,7 @@ def test_a_cli_that_does_not_end_after_its_result_is_ended(tmp_path: Path) -> No
     assert turned.exit_code is None
 
 
+@pytest.mark.slow
 def test_silence_is_borne_longer_while_a_tool_is_open(tmp_path: Path) -> None:
     opened = streams.lines({"type": "tool_use", "tool_name": "run", "tool_id": "c1", "parameters": {}})
     path = fake(tmp_path, "gemini", opened, f"time.sleep(2.5); sys.stdout.write({streams.GEMINI_OK!r})")

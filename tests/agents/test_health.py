@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from loopy.agents.spec import Detect
 from loopy.domain.agent import Agent
 from tests.agents.support import CATALOG, FixedClock, driver, program
@@ -50,6 +52,7 @@ def test_a_program_that_fails_says_how(tmp_path: Path) -> None:
     assert "exited with 1: native binary not installed" in why
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_answer_is_ended(tmp_path: Path) -> None:
     program(tmp_path / "bin", "import time; time.sleep(60)", "claude")
     spec = CATALOG["claude"].model_copy(update={"detect": Detect(bin=("claude",), timeout_s=1)})

@@ -108,6 +108,7 @@ def test_an_agent_of_an_unknown_cli_is_missing(tmp_path: Path) -> None:
     assert "known: claude, codex" in tried.detail
 
 
+@pytest.mark.slow
 def test_a_silent_agent_has_stalled(tmp_path: Path) -> None:
     source = "import time; print('thinking', flush=True); time.sleep(60)"
     began = time.monotonic()
@@ -118,6 +119,7 @@ def test_a_silent_agent_has_stalled(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_an_endless_agent_ends_at_its_deadline(tmp_path: Path) -> None:
     source = "import time\nwhile True: print('.', flush=True); time.sleep(0.05)"
     tried = driver().turn(command(tmp_path, source, wall_s=1), BRIEF, place_in(tmp_path), PaperLeash())

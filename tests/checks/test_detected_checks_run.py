@@ -41,7 +41,9 @@ TREES: Mapping[str, Mapping[str, str]] = {
 NEEDS = {"node": "npm", "make": "make"}
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize(
+    "name", [name if name == "make" else pytest.param(name, marks=pytest.mark.slow) for name in TREES]
+)
 def test_detected_checks_tell_right_from_wrong(tmp_path: Path, name: str) -> None:
     if NEEDS.get(name) and not shutil.which(NEEDS[name]):
         pytest.skip(f"{NEEDS[name]} is not installed")

@@ -11,6 +11,7 @@ from loopy.checks.environment import check_environment
 from loopy.checks.junit import read_junit
 from loopy.checks.output import Log
 from loopy.checks.summary import Summary
+from loopy.domain.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,26 @@ def test_the_operator_may_pass_more_by_name() -> None:
     assert env["PIP_INDEX_URL"] == SECRETS["PIP_INDEX_URL"]
     assert SECRETS.keys() & env.keys() == {"PIP_INDEX_URL"}
     assert "ABSENT" not in env
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GITHUB_TOKEN", "gh_token", "GITLAB_PAT", "SSH_AUTH_SOCK", "GIT_ASKPASS", "LINEAR_API_KEY", "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "NPM_TOKEN",
+        "GOOGLE_APPLICATION_CREDENTIALS", "DBUS_SESSION_BUS_ADDRESS",
+    ],
+)  # fmt: skip
+def test_a_credential_never_passes_even_when_the_operator_names_it(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"checks.pass_env\[1\]: '{name}' would hand a credential .* \(take it out"):
+        check_environment(SECRETS | {name: "s"}, pass_env=["PIP_INDEX_URL", name], is_folder=lambda _: False)
+
+
+@pytest.mark.parametrize(
+    "name", ["PIP_INDEX_URL", "GOFLAGS", "DATABASE_URL", "CARGO_NET_OFFLINE", "KEYBOARD", "PATTERN"]
+)
+def test_a_name_that_only_resembles_a_credential_passes(name: str) -> None:
+    assert check_environment({name: "v"}, pass_env=[name], is_folder=lambda _: False)[name] == "v"
 
 
 def test_toolchains_below_the_users_home_are_still_found() -> None:

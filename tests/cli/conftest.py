@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +26,10 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
 
 
 @pytest.fixture
-def settled(house: House) -> House:
-    """A house with one agent and the operator's word that no sandbox is needed."""
+def settled(house: House, template: Path) -> House:
+    """A house with one agent, the operator's word that no sandbox is needed, and a work graph that was migrated."""
     house.settle()
+    shutil.copy(template, house.home / "loopy.db")
     return house
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +14,8 @@ from loopy.bootstrap.services import Services
 from loopy.cli.status import status_of
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Step, Verdict, Wait
+from loopy.engine.books import Worker
+from loopy.process.alive import hold
 from loopy.store import board
 
 from .support import House, end, file_and_start, put, wait_for_approval
@@ -45,6 +49,49 @@ def test_each_state_of_a_run_has_its_word_and_its_why(
     assert found["status"] == word
     assert found["why"].startswith(why)
     assert f"{word} " in settled.loopy("board").out
+
+
+HINT = "no worker is up: `loopy up`"
+
+
+@pytest.mark.parametrize(
+    ("changes", "hinted"),
+    [
+        ({}, True),
+        ({"state": RunState.RUNNING, "step": Step.CODE}, True),
+        ({"state": RunState.WAITING, "wait": Wait.LIMIT, "wake_at": HOUR}, True),
+        ({"state": RunState.WAITING, "wait": Wait.QUESTION}, False),
+        ({"state": RunState.WAITING, "wait": Wait.APPROVAL}, False),
+        ({"state": RunState.ENDED, "verdict": Verdict.PASSED}, False),
+    ],
+)
+def test_work_that_nobody_is_there_to_do_is_said_on_the_board_and_beside_new_tickets(
+    settled: House, made: Services, changes: dict[str, Any], hinted: bool
+) -> None:
+    run = file_and_start(made, "Title", settled.repo)
+    if changes:
+        put(made, run, **changes)
+    assert (HINT in settled.loopy("board").rows) is hinted
+    assert settled.loopy("board", "--json").json["hint"] == (HINT if hinted else "")
+    said = settled.loopy("ticket", "add", "x")
+    assert (HINT in said.err) is hinted
+    assert HINT not in said.out
+    assert (HINT in settled.loopy("ticket", "assign", "LP-2", "worker").err) is hinted
+    for words in (("add", "y"), ("assign", "LP-2", "worker")):
+        again = settled.loopy("ticket", *words, "--json")
+        assert again.json["hint"] == (HINT if hinted else "")
+        assert again.err == ""
+
+
+def test_where_a_worker_is_up_nothing_is_hinted(settled: House, made: Services) -> None:
+    file_and_start(made, "Title", settled.repo)
+    assert HINT in settled.loopy("board").rows
+    lock = hold(settled.home / "alive", "w1")
+    with made.graph.write() as tx:
+        tx.fleet.add_worker(Worker("w1", socket.gethostname(), os.getpid(), tx.now, ("code",), "0.1.0"))
+    assert HINT not in settled.loopy("board").out
+    lock.release()
+    assert HINT in settled.loopy("board").rows
 
 
 def test_a_ticket_without_a_run_is_open_until_it_is_closed(settled: House) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from loopy.bootstrap.services import Services
+from loopy.cli.doctor import broker_sign
+from loopy.queue.probe import probe
 
 from .support import SETTINGS, House, file_and_start
 
@@ -55,6 +57,38 @@ def test_a_broker_that_does_not_answer_fails(settled: House) -> None:
     assert signs(said)["broker"]["state"] == "fail"
 
 
+def test_a_broker_that_nobody_knows_is_signed_as_the_broker_and_names_the_setting(settled: House) -> None:
+    said = settled.loopy("doctor", "--json", env={"LOOPY_BROKER_URL": "kafka://127.0.0.1/0"})
+    assert said.code == 1
+    found = signs(said)
+    assert "home" not in found
+    assert found["broker"]["state"] == "fail"
+    assert found["broker"]["text"].startswith("LOOPY_BROKER_URL: 'kafka' is no broker")
+
+
+def test_a_setting_of_no_part_of_the_house_is_signed_as_settings(house: House) -> None:
+    house.settle("nonsense = 1\n")
+    found = signs(house.loopy("doctor", "--json"))
+    assert "nonsense: no such key" in found["settings"]["text"]
+
+
+def test_a_redis_that_forgets_is_a_warning_for_the_work_graph_has_it_all() -> None:
+    import fakeredis
+
+    class Forgetful(fakeredis.FakeRedis):
+        def info(self, *_: Any, **__: Any) -> dict[str, Any]:
+            return {"redis_version": "7.0.0", "aof_enabled": 0}
+
+        def config_get(self, pattern: Any = "*", *_: Any, **__: Any) -> dict[str | None, str | None]:
+            return {"save": "", "maxmemory-policy": "allkeys-lru"} if pattern in ("save", "maxmemory-policy") else {}
+
+    found = {f.name: broker_sign(f) for f in probe("redis://127.0.0.1/0", client=Forgetful())}
+    forgets = found["broker persistence"]
+    assert forgets.state == "warn"
+    assert "no work can be lost" in forgets.text
+    assert found["broker eviction"].state == "fail"
+
+
 def test_work_without_a_worker_is_a_warning(settled: House, made: Services) -> None:
     file_and_start(made, "x", settled.repo)
     found = signs(settled.loopy("doctor", "--json"))
@@ -68,8 +102,8 @@ def test_a_key_that_others_may_read_fails(settled: House) -> None:
     load_or_make(settled.home / "keys", "abc")
     (settled.home / "keys" / "ship_ed25519").chmod(0o644)
     found = signs(settled.loopy("doctor", "--json"))
-    assert found["key"]["state"] == "fail"
-    assert "chmod 600" in found["key"]["fix"]
+    assert found["signing key"]["state"] == "fail"
+    assert "chmod 600" in found["signing key"]["fix"]
 
 
 def test_agents_are_listed_with_health_and_cooldown(settled: House, made: Services) -> None:

@@ -223,3 +223,25 @@ def test_a_queue_that_is_not_there_is_refused(stage: House) -> None:
     code, _, err = run(stage, "up", "--queues", "cde")
     assert code == 2
     assert "there is no queue 'cde'" in err
+
+
+def test_what_was_shipped_to_a_remote_is_verified_from_the_mirror_until_the_clone_has_fetched(
+    stage: House, graph: Services, tmp_path: Path
+) -> None:
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(stage.repo), str(origin))
+    git(stage.repo, "remote", "add", "origin", str(origin))
+    stage.settle(SETTINGS + '\n[ship]\ntarget = "origin"\n')
+    code, out, err = run(stage, "run", "Write done", "--agent", "worker")
+    assert code == 0, out + err
+    code, out, err = run(stage, "verify", "LP-1.1")
+    assert (code, out.splitlines()[-1]) == (0, "verified  LP-1.1  PASSED"), out + err
+    (mirror,) = (stage.home / "repos").glob("*.git")
+    assert f"commits read from Loopy's own mirror, {mirror} ({stage.repo} does not have them yet: git fetch" in out
+    code, out, err = run(stage, "verify", "LP-1.1", "--rerun", "--yes")
+    assert (code, out.splitlines()[-1]) == (0, "verified  LP-1.1  PASSED"), out + err
+    git(stage.repo, "fetch", "--quiet", "origin")
+    code, out, _ = run(stage, "verify", "LP-1.1")
+    assert code == 0
+    assert f"commits read from {stage.repo}" in out
+    assert json.loads(run(stage, "verify", "LP-1.1", "--json")[1])["repository"]["kind"] == "repository"

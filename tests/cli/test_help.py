@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,7 +74,7 @@ def test_help_lists_every_command_in_its_part(house: House) -> None:
 def test_the_listed_summary_is_the_first_paragraph_of_the_commands_own_help() -> None:
     for part in PARTS.values():
         for name, late in part.items():
-            command = cli.get_command(click.Context(cli), name)
+            command = cli.get_command(click.Context(cli, **cli.context_settings), name)
             assert command is not None
             assert (command.help or "").split("\n\n")[0] == late.summary
 
@@ -105,3 +107,48 @@ def test_a_group_without_a_command_shows_its_help_and_is_a_usage_error(house: Ho
 
 def test_the_version_is_told(house: House) -> None:
     assert house.loopy("--version").out == "loopy 0.1.0\n"
+
+
+def examples() -> Iterator[tuple[str, ...]]:
+    """Yield the words of every example in every help, groups' too, without what the shell does with them."""
+    groups = [click.Context(cli, info_name="loopy", **cli.context_settings)]
+    groups += [
+        click.Context(c, info_name=n, parent=groups[0])
+        for n in cli.late
+        if isinstance(c := cli.get_command(groups[0], n), click.Group)
+    ]
+    for ctx in [*groups, *EVERY]:
+        block = (ctx.command.help or "").partition("Example:\n")[2].partition("\n\n")[0]
+        for row in block.splitlines():
+            plain = re.split(r" [|<>] ", re.sub(r"\$\((.*?)\)", "FILE", row))[0]
+            yield tuple(shlex.split(plain))
+
+
+def parsed(words: tuple[str, ...]) -> click.Context:
+    """Return the context of the command that the words call, every option and argument of it taken in, nothing done."""
+    command: click.Command = cli
+    ctx, rest = None, list(words)
+    while isinstance(command, click.Group):
+        name = rest.pop(0)
+        ctx = click.Context(command, info_name=name, parent=ctx, **command.context_settings)
+        found = command.get_command(ctx, rest[0])
+        assert found is not None, rest
+        command = found
+    return command.make_context(rest[0], rest[1:], parent=ctx)
+
+
+@pytest.mark.parametrize("words", sorted(set(examples())), ids=" ".join)
+def test_every_example_of_every_help_parses(words: tuple[str, ...]) -> None:
+    assert words[0] == "loopy"
+    assert parsed(words).command in [ctx.command for ctx in EVERY]
+
+
+def test_an_example_that_does_not_parse_is_noticed() -> None:
+    with pytest.raises(click.UsageError):
+        parsed(("loopy", "board", "--nonsense"))
+
+
+def test_the_examples_of_agent_add_hold_on_a_fresh_home_one_after_the_other(house: House) -> None:
+    own = [words for words in examples() if words[:3] == ("loopy", "agent", "add")]
+    added = [house.loopy(*words[1:]) for words in dict.fromkeys(own[-3:])]
+    assert [said.code for said in added] == [0, 0, 0], [said.err for said in added]

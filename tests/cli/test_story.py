@@ -48,6 +48,12 @@ def test_a_checks_line_has_its_verdict_tests_and_time() -> None:
     assert (line.text, line.ink) == ("✗ pytest: exit 1 · 3 of 24 tests failed · 1s", "bad")
 
 
+def test_one_test_is_one_test() -> None:
+    facts: Facts = {"passed": True, "tests": 1, "duration_ms": 1200}
+    (line,) = Teller().tell(event(1, "check.finished", "check", "pytest: passed", facts, stream=True))
+    assert line.text == "✓ pytest: passed · 1 test · 1s"
+
+
 def test_only_evidence_is_green() -> None:
     events = [
         event(1, "agent.message", "code", "All tests pass, I am done!", stream=True),

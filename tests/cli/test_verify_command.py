@@ -140,3 +140,27 @@ def test_rerun_in_json_compares_exit_codes(house: House, demo: DemoRepo, tmp_pat
     )  # fmt: skip
     (check,) = said.json["rerun"]
     assert (check["name"], check["said"], check["found"]) == ("pytest", 0, 0)
+
+
+@pytest.mark.parametrize("name", ["LP-77", "LP-77.1", "lp-77"])
+def test_a_run_that_is_not_there_is_named_with_what_to_do(house: House, name: str) -> None:
+    said = house.loopy("verify", name)
+    assert said.code == 2
+    assert said.err.startswith("error: run: there is no ")
+    assert name in said.err
+    assert "loopy board --all" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_ticket_without_a_run_says_how_to_start_one(settled: House) -> None:
+    settled.loopy("ticket", "add", "x")
+    said = settled.loopy("verify", "LP-1")
+    assert said.code == 2
+    assert "LP-1 has no run yet (`loopy ticket start LP-1`)" in said.err
+
+
+def test_the_repository_that_was_read_is_told(house: House, demo: DemoRepo) -> None:
+    words = ("verify", str(SHIPPED), "--allowed-signers", str(SIGNERS), "--repo", str(demo.path))
+    assert f"commits read from {demo.path}" in house.loopy(*words).out
+    assert house.loopy(*words, "--json").json["repository"] == {"path": str(demo.path), "kind": "given"}
+    assert house.loopy("verify", str(SHIPPED), "--json").json["repository"] is None

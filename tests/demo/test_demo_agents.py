@@ -74,6 +74,7 @@ def edited(paths: set[str]) -> Change:
 PASSING = {"pytest": 0, "ruff": 0}
 
 
+@pytest.mark.slow
 def test_the_packages_checks_pass_before_any_agent_and_the_bug_is_real(repo: Path) -> None:
     done = check(repo)
     assert {name: d.returncode for name, d in done.items()} == PASSING
@@ -84,6 +85,7 @@ def test_the_packages_checks_pass_before_any_agent_and_the_bug_is_real(repo: Pat
     assert "4 failed" in check(repo)["pytest"].stdout
 
 
+@pytest.mark.slow
 def test_the_tidier_removes_the_lint_debris_and_keeps_the_checks_green(repo: Path) -> None:
     argv = FLEET["tidier"].argv
     looked = tuple(word for word in argv if word not in ("--fix", "--unsafe-fixes"))
@@ -93,6 +95,7 @@ def test_the_tidier_removes_the_lint_debris_and_keeps_the_checks_green(repo: Pat
     assert codes(repo) == PASSING
 
 
+@pytest.mark.slow
 def test_the_fixers_first_patch_is_wrong_and_its_second_made_from_the_failure_is_right(repo: Path) -> None:
     assert turn(repo, "fixer", "the ticket's text", "0").returncode == 0
     first = check(repo)["pytest"]
@@ -106,6 +109,7 @@ def test_the_fixers_first_patch_is_wrong_and_its_second_made_from_the_failure_is
     assert "xfailed" not in done["pytest"].stdout
 
 
+@pytest.mark.slow
 def test_the_fixer_does_not_find_the_right_patch_without_the_failures_words(repo: Path) -> None:
     for _ in range(2):
         turn(repo, "fixer", "the ticket's text", "0")
@@ -155,6 +159,7 @@ def test_the_policy_allows_the_other_agents_changes(repo: Path, agent: str) -> N
     assert evaluate(SETTINGS.policy, Facts(change=edited(changed))).verdict is Verb.ALLOW
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tries", [1, 2])
 def test_the_limited_agent_does_half_reports_its_limit_and_the_finisher_completes_it(repo: Path, tries: int) -> None:
     for _ in range(tries):

@@ -45,7 +45,7 @@ def everything(world: World, change: Change, armed: bool) -> None:
     place = world.open(base=change.base)
     world.clones.diff(place, change)
     with world.clones.checkout(place, change.tree, 1):
-        world.clones.patch_bytes(place, change)
+        world.clones.patch(place, change)
     if armed:
         world.clones.commit(place, change, "message", WHEN)
         put(world.repo, {"upstream.txt": "u\n"})

@@ -87,6 +87,7 @@ class Forge:
     blind: bool = False  # it takes what is sent, and answers no question
     before_look: Callable[[], None] = lambda: None
     before_push: Callable[[], None] = lambda: None
+    during: Callable[[Leash], None] = lambda _leash: None  # while a push is under way
 
     def look(self, effect: Effect, _place: Workspace, leash: Leash) -> str | None:
         self.before_look()
@@ -100,6 +101,9 @@ class Forge:
         if not leash.authorised():
             raise LostError(effect.run, "not authorised")
         self.before_push()
+        self.during(leash)
+        if leash.stopping() == "lost":
+            raise LostError(effect.run, "stopped in the middle")
         if self.unreachable or self.forbidden:
             raise GitError("push", "403 forbidden" if self.forbidden else "no answer")
         if self.refs.get(effect.ref, "") != effect.expected:
@@ -177,6 +181,12 @@ class Bench:
     def diff(self, _place: Workspace, change: Change, limit: int = 0) -> str:
         return f"diff of {change.tree}"
 
+    def patch(self, _place: Workspace, change: Change) -> bytes:
+        return f"patch of {change.tree}".encode()
+
+    def bundle(self, _place: Workspace, commit: str, ref: str) -> bytes:
+        return f"bundle of {commit} {ref}".encode()
+
     def remove(self, _run_id: RunId) -> None:
         return
 
@@ -240,17 +250,25 @@ class Seal:
 
 @dataclass
 class Shelf:
-    """An archive in memory."""
+    """An archive in memory: what is kept lies under its digest, and gets its plain name in `files` at the end."""
 
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    kept: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
     tidied: list[str] = field(default_factory=list)
     full: bool = False
+    before_put: Callable[[str], None] = lambda _name: None
 
     def put(self, run_id: str, name: str, content: bytes) -> str:
+        self.before_put(name)
         if self.full:
             raise OSError(errno.ENOSPC, "no space left on device")
-        self.files[run_id, name] = content
-        return hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
+        self.kept[run_id, name, digest] = content
+        return digest
+
+    def place(self, run_id: str, files: Mapping[str, str]) -> None:
+        found = {name: self.kept.get((run_id, name, sha256)) for name, sha256 in files.items()}
+        self.files |= {(run_id, name): content for name, content in found.items() if content is not None}
 
     def put_receipt(self, run_id: str, signed: SignedReceipt) -> None:
         self.files[run_id, "receipt"] = signed.statement_bytes

@@ -146,10 +146,10 @@ def test_9_the_runs_lock_is_had_before_anything_acts(world: World) -> None:
     )
     world.pump()
     assert world.run(run.id).verdict is Verdict.PASSED
-    assert len([c for c in world.cleared if c[0] == run.id]) == 3  # code, check, ship
+    assert len([c for c in world.cleared if c[0] == run.id]) == 4  # code, check, evidence, ship
     tokens = [token for _, token in world.cleared]
     assert tokens == sorted(set(tokens))
-    assert acted == [(0, 0, 0), (1, 1, 0), (2, 1, 0)]
+    assert acted == [(0, 0, 0), (1, 1, 0), (2, 1, 0), (3, 1, 0)]
 
 
 @pytest.mark.parametrize("step", [Step.CODE, Step.CHECK, Step.SHIP])

@@ -11,7 +11,7 @@ from loopy.domain.agent import Agent, Tried
 from loopy.domain.failures import Failure
 from loopy.domain.limits import Limits, choose
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
-from loopy.domain.ticket import Ticket, TicketId
+from loopy.domain.ticket import RunId, Ticket, TicketId
 from tests.engine.acts import take
 from tests.engine.world import REPO, World
 
@@ -108,9 +108,10 @@ def test_10_host_agent_account_repository_and_mission_each_have_a_limit(
     ]
     ready = [replace(r, account=facts.get("account", r.account), repo=facts.get("repo", r.repo)) for r in ready]
     ready = [replace(r, mission=facts.get("mission", "")) for r in ready]
-    assert len(choose(ready, [], limits, agents, frozenset())) == free
+    now = world.clock.now()
+    assert len(choose(ready, [], limits, agents, frozenset(), now)) == free
     live = [replace(r, state=RunState.RUNNING) for r in ready[:1]]
-    assert len(choose(ready[1:], live, limits, agents, frozenset())) == free - 1
+    assert len(choose(ready[1:], live, limits, agents, frozenset(), now)) == free - 1
 
 
 def test_10_urgent_first_then_the_repository_served_least_recently(world: World) -> None:
@@ -133,6 +134,21 @@ def test_10_age_lifts_a_run_above_younger_and_more_urgent_ones(world: World) -> 
     young = world.start("young", priority=1)
     with world.graph.read() as tx:
         assert [r.id for r in tx.runs.ready()] == [old.id, young.id]
+
+
+def test_10_a_run_that_wants_two_slots_is_not_passed_by_turns_for_ever(world: World) -> None:
+    agents = {n: Agent(name=n, argv=(n,), concurrency=1) for n in ("a", "b")}
+    turn = replace(world.start(), segment=Segment.TURN, step=Step.CODE, state=RunState.READY)
+    both, of_a, of_b = (
+        replace(turn, id=RunId(i), agent=n, account=n, repo=r)
+        for i, n, r in (("LP-1.1", "a", "/srv/one"), ("LP-2.1", "a", "/srv/two"), ("LP-3.1", "b", "/srv/one"))
+    )
+    busy, limits, now = [replace(of_b, id=RunId("LP-4.1"))], Limits(repo=1), world.clock.now()
+    assert choose([both, of_a], busy, limits, agents, frozenset(), now) == [of_a]  # young: nothing is kept idle
+    now += timedelta(hours=1)
+    both, behind = replace(both, ready_at=world.clock.now()), [of_a, of_b]
+    assert choose([both, *behind], busy, limits, agents, frozenset(), now) == []
+    assert choose([both, *behind], [], limits, agents, frozenset(), now) == [both]
 
 
 def test_10_nothing_is_admitted_that_no_living_worker_can_serve(world: World) -> None:

@@ -98,6 +98,19 @@ def test_11_one_probe_run_per_account_until_a_success(world: World) -> None:
     assert all(world.run(r).verdict is Verdict.PASSED for r in runs)
 
 
+def test_11_a_run_that_waited_while_its_account_met_a_limit_moves_on_without_a_try(world: World) -> None:
+    world.limit(turns=1)
+    world.known["a"] = world.known["a"].model_copy(update={"fallback": ("b",)})
+    world.bench.turns = [Tried(failure=Failure.QUOTA, resets_at=world.clock.now() + timedelta(hours=1))]
+    first, second = world.start("first"), world.start("second")
+    world.pump()
+    assert world.bench.agents == ["a", "b", "b"]
+    with world.graph.read() as tx:
+        ends = tx.fleet.cooldowns()["a"].until
+    assert ends == world.clock.now() + timedelta(hours=1, seconds=5)  # nobody who passed by made it longer
+    assert [world.run(r.id).verdict for r in (first, second)] == [Verdict.PASSED] * 2
+
+
 # ---- rule 12: waits
 
 

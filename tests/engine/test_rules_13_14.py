@@ -80,13 +80,13 @@ def test_13_a_cancel_between_evidence_and_ship_does_not_rewrite_the_evidence(wor
     world.change(approve="always")
     run = world.start()
     world.pump()
-    before = world.shelf.files[run.id, "evidence.json"]
+    before = dict(world.shelf.kept)
     world.clock.tick(5)
     world.intake.cancel("LP-1", "tester")
     now = world.run(run.id)
     assert (now.segment, now.step, now.verdict) == (Segment.FINISH, Step.SHIP, Verdict.ABORTED)
     world.pump()
-    assert world.shelf.files[run.id, "evidence.json"] == before
+    assert world.shelf.kept == before
     assert receipt(world, run.id)["verdict"] == "ABORTED"
 
 

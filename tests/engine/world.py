@@ -25,9 +25,27 @@ from loopy.engine.perform import Performer
 from loopy.engine.pulse import Pulse
 from loopy.engine.sweep import Sweep
 from tests.engine.fakes import Bell, Bench, Clock, Counted, Forge, NoSandbox, Plans, Seal, Shelf
+from tests.support.databases import copy_of
 
 QUEUES = ("loop", "code", "checks", "control", "integrations")
 REPO = "/srv/repo"
+
+
+def fake_desk(worker: str, bench: Any, house: Any, **parts: Any) -> Desk:
+    """Return a worker's desk: `bench` is its repositories, workspaces, driver and checker, `house` its small ports."""
+    return Desk(
+        **dict.fromkeys(("repositories", "workspaces", "driver", "checker"), bench),
+        **dict.fromkeys(("policies", "fleet", "targets", "alive"), house),
+        planner=Plans(),
+        sandbox=NoSandbox(),
+        notary=Seal(),
+        push_receipt=house.push_receipt,
+        install_id="install",
+        version="0",
+        worker=worker,
+        host="host",
+        **parts,
+    )
 
 
 class Dead(BaseException):
@@ -96,30 +114,17 @@ class World:
     # ---- workers
 
     def desk(self, worker: str) -> Desk:
-        return Desk(
+        return fake_desk(
+            worker,
+            self.bench,
+            self,
             graph=self.graph,
             clock=self.clock,
             doorbell=self.bell,
             admission=self.admission,
-            repositories=self.bench,
-            workspaces=self.bench,
-            driver=self.bench,
-            checker=self.bench,
-            planner=Plans(),
-            policies=self,
-            fleet=self,
-            sandbox=NoSandbox(),
             remote=self.forge,
-            targets=self,
             guards=self,
-            alive=self,
             archive=self.shelf,
-            notary=Seal(),
-            push_receipt=self.push_receipt,
-            install_id="install",
-            version="0",
-            worker=worker,
-            host="host",
             settle_s=lambda _target: self.settle_s,
             pause=self.clock.tick,
         )
@@ -218,11 +223,10 @@ class World:
 
 def make_world(path: Path, template: Path) -> World:
     """Return a world on a fresh copy of a migrated database."""
-    path.write_bytes(template.read_bytes())
-    clock = Clock()
+    url, clock = copy_of(template, path), Clock()
     known = {
         "a": Agent(name="a", argv=("a",), fallback=("b",), concurrency=4),
         "b": Agent(name="b", argv=("b",), concurrency=4),
     }
-    graph = Counted(f"sqlite:///{path}", clock.now)
+    graph = Counted(url, clock.now)
     return World(graph, clock, known, Policy(sandbox="none"))

@@ -38,6 +38,7 @@ class Lab:
 
     folder: Path
     nursery: subprocess.Popen[str]
+    env: dict[str, str]
 
     @contextmanager
     def living(self, mutant: Mutant) -> Iterator[None]:
@@ -87,6 +88,6 @@ def laboratory(folder: Path) -> Iterator[Lab]:
     )
     with nursery:
         try:
-            yield Lab(folder, nursery)
+            yield Lab(folder, nursery, env)
         finally:
             nursery.kill()

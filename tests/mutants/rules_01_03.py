@@ -28,8 +28,8 @@ DISPATCH: tuple[Mutant, ...] = (
         "ring_in_transaction",
         engine(
             "perform",
-            "            rings = self.desk.admission.admit(tx)\n",
-            "            rings = self.desk.admission.admit(tx)\n            ring_all(self.desk.doorbell, rings)\n",
+            "            rings = [] if nothing_freed else self.desk.admission.admit(tx)\n",
+            "            rings = [] if nothing_freed else self.desk.admission.admit(tx)\n            ring_all(self.desk.doorbell, rings)\n",
         ),
         "test_1_a_ring_comes_after_the_commit",
     ),

@@ -130,8 +130,8 @@ SWEEP: tuple[Mutant, ...] = (
         "cancelled_ship_sleeps",
         Edit(
             STORE,
-            'others = or_(s.run.c.cancel.is_(False), s.run.c.segment == "finish")',
-            "others = s.run.c.cancel.is_(False)",
+            'NOT_CANCELLED = or_(s.run.c.cancel.is_(False), s.run.c.segment == "finish")',
+            "NOT_CANCELLED = s.run.c.cancel.is_(False)",
         ),
         "test_8_the_sweep_wakes_a_cancelled_run_that_is_still_shipping",
     ),

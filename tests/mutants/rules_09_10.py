@@ -80,7 +80,7 @@ ADMISSION: tuple[Mutant, ...] = (
     mutant(
         10,
         "no_count",
-        Edit(LIMITS, "any(used[key] >= limit for key, limit in wanted.items())", "False"),
+        Edit(LIMITS, "if used[key] >= limit}", "if False}"),
         "test_10_slots_are_counted_from_live_rows",
         "test_10_host_agent_account_repository_and_mission_each_have_a_limit[limits1-9-facts1-2]",
     ),
@@ -109,10 +109,10 @@ ADMISSION: tuple[Mutant, ...] = (
             ),
             engine(
                 "perform",
-                "            rings = self.desk.admission.admit(tx)\n",
+                "            rings = [] if nothing_freed else self.desk.admission.admit(tx)\n",
                 "            from loopy.engine.admission import TAKEN\n\n"
                 "            if moved.state is not RunState.QUEUED:\n                TAKEN.pop(moved.id, None)\n"
-                "            rings = self.desk.admission.admit(tx)\n",
+                "            rings = [] if nothing_freed else self.desk.admission.admit(tx)\n",
             ),
         ),
         "test_10_a_cancelled_run_gives_its_slot_away_at_once",
@@ -150,7 +150,11 @@ ADMISSION: tuple[Mutant, ...] = (
     mutant(
         10,
         "freed_slot_waits_for_the_sweep",
-        engine("perform", "            rings = self.desk.admission.admit(tx)\n", "            rings = []\n"),
+        engine(
+            "perform",
+            "            rings = [] if nothing_freed else self.desk.admission.admit(tx)\n",
+            "            rings = []\n",
+        ),
         "test_10_a_freed_slot_goes_to_the_next_in_the_same_transaction",
     ),
     mutant(
@@ -179,6 +183,18 @@ ADMISSION: tuple[Mutant, ...] = (
         "no_ageing",
         Edit(STORE, "urgency = s.run.c.priority - age", "urgency = s.run.c.priority + 0 * age"),
         "test_10_age_lifts_a_run_above_younger_and_more_urgent_ones",
+    ),
+    mutant(
+        10,
+        "passed_by_turns",
+        Edit(LIMITS, "full and not keeping and is_aged(run, now)", "False"),
+        "test_10_a_run_that_wants_two_slots_is_not_passed_by_turns_for_ever",
+    ),
+    mutant(
+        10,
+        "all_keep",
+        Edit(LIMITS, "full and not keeping and is_aged(run, now)", "full and not keeping"),
+        "test_10_a_run_that_wants_two_slots_is_not_passed_by_turns_for_ever",
     ),
     mutant(
         10,

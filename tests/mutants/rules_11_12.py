@@ -63,6 +63,18 @@ FAILOVER: tuple[Mutant, ...] = (
         ),
         "test_11_a_failover_is_recovered_when_its_worker_dies",
     ),
+    mutant(
+        11,
+        "asks_a_cooling_account",
+        engine("failover", "if known is None or known.until <= tx.now:", "if True:"),
+        "test_11_a_run_that_waited_while_its_account_met_a_limit_moves_on_without_a_try",
+    ),
+    mutant(
+        11,
+        "passing_by_lengthens_it",
+        engine("failover", "known.until - timedelta(seconds=RESET_MARGIN_S)", "known.until"),
+        "test_11_a_run_that_waited_while_its_account_met_a_limit_moves_on_without_a_try",
+    ),
 )
 
 WAITS: tuple[Mutant, ...] = (

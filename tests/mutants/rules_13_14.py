@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Edit, Mutant, engine, mutant
 
 RECORDS = "loopy/store/records.py"
+UNOWNED = "engine/test_rules_13_unowned.py"
 
 CANCEL: tuple[Mutant, ...] = (
     mutant(
@@ -39,6 +40,26 @@ CANCEL: tuple[Mutant, ...] = (
             engine("moves", "return abort(tx, freed) if freed.cancel else freed", "return freed"),
         ),
         "test_13_a_freed_run_that_was_cancelled_goes_to_its_end",
+    ),
+    mutant(
+        13,
+        "cancel_orphaned_in_a_suspect",
+        engine(
+            "moves",
+            "    if run.cancel and run.segment is not Segment.FINISH:\n        return abort(tx, run)\n    if strikes",
+            "    if strikes",
+        ),
+        f"{UNOWNED}::test_13_a_suspect_that_is_freed_with_the_flag_set_goes_to_its_end_and_not_back_to_its_step",
+    ),
+    mutant(
+        13,
+        "cancel_orphaned_by_a_finish",
+        engine(
+            "claims",
+            "    if run.cancel and run.segment is not Segment.FINISH:\n        return abort(tx, run)\n",
+            "",
+        ),
+        f"{UNOWNED}::test_13_a_step_that_ends_without_having_seen_the_cancel_sends_the_run_to_its_end",
     ),
     mutant(
         13,
@@ -121,7 +142,7 @@ APPROVAL: tuple[Mutant, ...] = (
     mutant(
         14,
         "policy_unbound",
-        engine("shipping", "if _changed_since(at, on):", "if False:"),
+        engine("shipping", "if _changed_since(at, on) and not done:", "if False:"),
         "test_14_an_approval_does_not_outlive_a_change_of_policy",
     ),
     mutant(

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant, engine, mutant
 
+OPEN, LEFT = "engine/test_rules_15_open.py", "engine/test_rules_16_files.py"
+GUARDED, NAMED = "ship/test_remote_calls_in_guards.py", "receipts/test_receipt_files.py"
+REMOTE, PACKS = "loopy/ship/git_remote.py", "loopy/bootstrap/packs.py"
+STALE = f"{LEFT}::test_16_a_stale_worker_cannot_put_its_evidence_in_the_place_of_what_is_recorded"
+
 EFFECTS: tuple[Mutant, ...] = (
     mutant(
         15,
@@ -66,6 +71,91 @@ EFFECTS: tuple[Mutant, ...] = (
             "        if seen is None:\n            return None\n",
         ),
         "test_15_a_target_that_answers_no_question_is_not_sent_the_same_again",
+    ),
+    mutant(
+        15,
+        "unknown_stays_intended",
+        engine(
+            "effects",
+            'Pushed("unknown", _settle(desk, claim, effect, EffectState.UNKNOWN, words), words)',
+            'Pushed("unknown", effect, words)',
+        ),
+        f"{OPEN}::test_15_a_push_that_nobody_can_tell_of_is_unknown_on_record_and_said_so",
+        f"{OPEN}::test_15_a_run_that_is_given_up_says_what_nobody_knows",
+    ),
+    mutant(
+        15,
+        "unknown_sent_blindly",
+        engine(
+            "effects", "if known and known[-1].state in OPEN:", "if known and known[-1].state is EffectState.INTENDED:"
+        ),
+        f"{OPEN}::test_15_an_unknown_push_becomes_a_persons_question_and_is_never_sent_blindly",
+    ),
+    mutant(
+        15,
+        "done_is_refused_later",
+        (
+            engine("shipping", "if decision.verdict is Verb.DENY and not done:", "if decision.verdict is Verb.DENY:"),
+            engine(
+                "ending",
+                "    if run.verdict is Verdict.PASSED and done:\n        return Verdict.PASSED\n",
+                "",
+            ),
+        ),
+        f"{OPEN}::test_15_what_was_done_and_read_back_has_shipped_whatever_the_policy_says_by_now",
+    ),
+    mutant(
+        15,
+        "call_outlives_the_lease",
+        engine("effects", "intent, Tether(leash, desk.graph, desk.clock, renewed, desk.lease_s)", "intent, leash"),
+        f"{OPEN}::test_15_a_call_whose_claim_is_not_kept_alive_is_ended_before_its_lease",
+        f"{OPEN}::test_15_a_graph_that_cannot_be_read_prolongs_no_call",
+    ),
+    mutant(
+        15,
+        "beats_prolong_no_call",
+        engine("tether", "if run is not None and run.token", "if False and run is not None and run.token"),
+        f"{OPEN}::test_15_a_call_may_take_longer_than_a_lease_while_heartbeats_prolong_it",
+    ),
+    mutant(
+        15,
+        "call_with_the_rest_of_a_lease",
+        engine("effects", "        tx.runs.beat(claim.worker, [claim])", "        pass"),
+        f"{OPEN}::test_15_the_claim_is_renewed_with_the_intent_so_that_a_call_has_a_whole_lease_before_it",
+    ),
+    mutant(
+        15,
+        "settled_before_the_call_ran_out",
+        Edit("loopy/bootstrap/desk.py", "REMOTE_SETTLE_S = CALL_S + 5.0", "REMOTE_SETTLE_S = CALL_S - 5.0"),
+        f"{OPEN}::test_15_an_absence_is_believed_only_after_a_call_of_another_must_have_run_out",
+    ),
+    mutant(
+        15,
+        "worker_calls",
+        (
+            Edit(
+                REMOTE,
+                "        seen = capture(command, authorised=leash.authorised, stopping=_but_not_for_a_cancel(leash))\n",
+                "        if not leash.authorised():\n            raise LostError(leash.run_id, 'not authorised')\n"
+                "        ran = self.git.run(args, private, settings=transport(address), ok=range(256),\n"
+                "            env=self._env(address, private), timeout_s=timeout_s)\n"
+                "        seen = Captured(Exit(Ending.EXITED, code=ran.code), ran.out, ran.err.encode(), ran.cut)\n",
+            ),
+            Edit(
+                REMOTE,
+                "from loopy.process.command import Command, Ending, Marker\n",
+                "from loopy.process.command import Command, Ending, Exit, Marker\n",
+            ),
+        ),
+        f"{GUARDED}::test_every_remote_call_is_made_under_the_runs_lock_and_carries_the_claims_mark",
+        f"{GUARDED}::test_a_newer_claim_ends_a_push_that_is_under_way_and_nothing_of_it_arrives",
+    ),
+    mutant(
+        15,
+        "call_without_the_runs_lock",
+        Edit(REMOTE, "            lock=place.lock,\n", ""),
+        f"{GUARDED}::test_every_remote_call_is_made_under_the_runs_lock_and_carries_the_claims_mark",
+        f"{GUARDED}::test_a_newer_claim_ends_a_push_that_is_under_way_and_nothing_of_it_arrives",
     ),
     mutant(
         15,

@@ -52,15 +52,43 @@ POISON: tuple[Mutant, ...] = (
     mutant(
         18,
         "company_is_struck",
-        engine("takeover", "alone = len(victims) == 1 or (len(suspects) == 1 and run.suspect)", "alone = True"),
+        engine("takeover", "alone = len(victims) == 1", "alone = True"),
         "test_18_those_who_were_only_in_company_are_not_struck",
         "test_18_the_only_suspect_among_the_dead_is_struck_and_the_others_are_not",
     ),
     mutant(
         18,
         "suspects_together",
-        Edit(LIMITS, "(run.suspect and suspected) or ", ""),
+        Edit(LIMITS, " or (run.suspect and suspected)", ""),
         "test_18_suspects_are_readmitted_one_at_a_time",
+    ),
+    mutant(
+        18,
+        "ended_for_a_death_in_company",
+        engine("takeover", "likely = suspects == [run] and not run.accused", "likely = suspects == [run]"),
+        "test_18_nobody_is_ended_for_a_death_in_company",
+    ),
+    mutant(
+        18,
+        "accused_in_company",
+        Edit(LIMITS, "            return chosen if chosen or live else [run]\n", "            pass\n"),
+        "test_18_who_is_one_death_from_its_end_runs_alone",
+    ),
+    mutant(
+        18,
+        "company_for_the_accused",
+        Edit(LIMITS, "    if any(run.accused for run in live):\n        return []\n", ""),
+        "test_18_who_is_one_death_from_its_end_runs_alone",
+    ),
+    mutant(
+        18,
+        "bare_end_forgets_the_push",
+        (
+            engine("ending", '"head": done.commit if done else "",', '"head": str(move.changes.get("head", "")),'),
+            engine("shipping", "return _shipped(done) if done else Shipped()", "return Shipped()"),
+        ),
+        "test_18_a_bare_end_does_not_lose_a_push_that_was_read_back",
+        "test_18_a_run_that_a_person_gives_up_still_states_the_push_that_was_done",
     ),
     mutant(
         18,

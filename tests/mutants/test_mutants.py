@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,10 +58,11 @@ def test_all_killers_are_green_without_a_mutant(lab: Lab) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_mutant_is_killed_by_the_tests_that_are_named(mutant: Mutant, lab: Lab) -> None:
+def test_a_mutant_is_killed_by_the_tests_that_are_named(
+    mutant: Mutant, lab: Lab, record_property: Callable[[str, object], None]
+) -> None:
     with lab.living(mutant):
         verdict = lab.run(mutant.killers)
     assert verdict.said == ""
     assert verdict.red == frozenset(mutant.killers), f"these did not notice: {sorted(verdict.green)}"
-    for killer in mutant.killers:
-        print(f"{mutant.rule:3}  {mutant.name:38} {Path(killer).name}")
+    record_property("mutant", f"{mutant.rule:3}  {mutant.name:38} {', '.join(Path(k).name for k in mutant.killers)}")

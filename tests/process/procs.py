@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,16 +24,18 @@ ROOT = Path(loopy.__file__).parent.parent
 # A command that leaves nothing out: it ignores SIGTERM, so does its child, and two daemons left its session by a double
 # fork; one of them washed its environment. Each writes its pid as a line, then waits for ever.
 FAMILY = """
-import os, signal, sys
+import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 def stay():
     os.write(1, b"%d\\n" % os.getpid())
-    while True: signal.pause()
+    end = time.monotonic() + 120
+    while time.monotonic() < end: time.sleep(1)
+    os._exit(0)
 def daemon(env):
     if os.fork(): return
     os.setsid()
     if os.fork(): os._exit(0)
-    code = "import os, signal; os.write(1, b'%d\\\\n' % os.getpid()); signal.pause()"
+    code = "import os, time; os.write(1, b'%d\\\\n' % os.getpid()); time.sleep(120)"
     os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", code], env)
 if os.fork() == 0: stay()
 daemon(dict(os.environ))
@@ -138,6 +143,19 @@ def worker(argv: tuple[str, ...], env: Mapping[str, str] = ENV, **facts: Any) ->
     return subprocess.Popen(
         [sys.executable, "-c", WORKER, str(ROOT), told], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """Stop processes for the length of the block; whatever the block finds, none of them stays stopped for ever."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def read_pids(process: subprocess.Popen[bytes], count: int) -> list[int]:

@@ -14,9 +14,12 @@ from loopy.process.command import Ending, Marker
 from loopy.process.groups import read_record
 from loopy.process.lock import try_lock
 from loopy.process.table import scan
-from tests.process.procs import FAMILY, Ran, go, guard_of, lives, python, read_pids, until, worker
+from tests.process.procs import FAMILY, Ran, go, guard_of, lives, python, read_pids, stopped, until, worker
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a subreaper is needed for daemons")
+pytestmark = [  # families of real processes, and time for them to end; the main path is in test_process_run.py
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="a subreaper is needed for daemons"),
+]
 
 MARKER = Marker("LP-1.1", 3)
 
@@ -49,7 +52,6 @@ def test_when_the_guard_is_killed_the_command_is_lost_and_nothing_survives(tmp_p
     assert free(tmp_path / "lock")
 
 
-@pytest.mark.slow
 def test_a_frozen_guard_is_killed_with_all_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loopy.process.runner._STUCK_S", 0.2)
 
@@ -65,7 +67,6 @@ def test_a_frozen_guard_is_killed_with_all_below_it(tmp_path: Path, monkeypatch:
     assert free(tmp_path / "lock")
 
 
-@pytest.mark.slow
 def test_when_the_worker_is_killed_all_of_its_command_is_gone_in_three_seconds(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     process = worker(python(FAMILY, "washed"), lock=str(lock), token=3, kill_grace_s=5.0)
@@ -79,7 +80,6 @@ def test_when_the_worker_is_killed_all_of_its_command_is_gone_in_three_seconds(t
     assert free(lock)
 
 
-@pytest.mark.slow
 def test_a_silent_worker_loses_its_command_and_learns_it_when_it_wakes(tmp_path: Path) -> None:
     process = worker(python(FAMILY, "washed"), lock=str(tmp_path / "lock"), token=3, silence_s=0.5, kill_grace_s=9.0)
     pids = read_pids(process, 4)
@@ -92,7 +92,6 @@ def test_a_silent_worker_loses_its_command_and_learns_it_when_it_wakes(tmp_path:
     assert process.communicate(timeout=10)[1] == b"silent"
 
 
-@pytest.mark.slow
 def test_a_worker_that_pings_keeps_a_quiet_command_alive() -> None:
     assert go("sleep", "1.2", silence_s=0.4).ended.ok
 
@@ -120,14 +119,10 @@ def test_a_guard_that_waits_for_the_lock_ends_with_its_worker(tmp_path: Path) ->
     os.close(fd)
 
 
-@pytest.mark.slow
 def test_a_pause_of_worker_and_guard_together_kills_nothing() -> None:
     process = worker(("sh", "-c", "echo $$; sleep 4.5; echo done"), silence_s=2.5, idle_s=3.0)
     (child,) = read_pids(process, 1)
     guard = guard_of(child)
-    os.kill(process.pid, signal.SIGSTOP)
-    os.kill(guard, signal.SIGSTOP)
-    time.sleep(4.0)  # longer than the silence: the pause itself is under test
-    os.kill(guard, signal.SIGCONT)
-    os.kill(process.pid, signal.SIGCONT)
+    with stopped(process.pid, guard):
+        time.sleep(4.0)  # longer than the silence: the pause itself is under test
     assert process.communicate(timeout=10) == (b"done\n", b"exited")

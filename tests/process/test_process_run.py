@@ -172,7 +172,7 @@ def test_the_guard_loads_nothing_heavy_and_nothing_else_of_loopy() -> None:
     code = "import sys; sys.path.append(sys.argv[1]); import loopy.process.guard; print(*sorted(sys.modules))"
     loaded = subprocess.run([*python(code, str(ROOT))], capture_output=True, check=True).stdout.decode().split()
     ours = {name.removeprefix("loopy.process.") for name in loaded if name.startswith("loopy.")}
-    assert ours == {"loopy.process", "guard", "become", "clock", "hunt", "lock"}
+    assert ours == {"loopy.process", "guard", "become", "clock", "hunt", "lock", "silence"}
     assert not {"typing", "signal", "enum", "json", "re", "subprocess", "dataclasses", "contextlib"} & set(loaded)
 
 

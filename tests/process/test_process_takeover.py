@@ -17,9 +17,12 @@ from loopy.process.command import Ending, Marker
 from loopy.process.groups import read_record, take_over
 from loopy.process.lock import try_lock
 from loopy.process.table import start_time
-from tests.process.procs import ENV, FAMILY, go, lives, python, read_pids, until, worker
+from tests.process.procs import ENV, FAMILY, go, lives, python, read_pids, stopped, until, worker
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a subreaper is needed for daemons")
+pytestmark = [  # families of real processes, and time for them to end; the main path is in test_process_run.py
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="a subreaper is needed for daemons"),
+]
 
 
 def claim(token: int) -> Marker:
@@ -117,11 +120,10 @@ def test_a_newer_claim_needs_no_help_from_a_frozen_worker_and_guard(tmp_path: Pa
     process = worker(python(FAMILY, "washed"), lock=str(lock), token=3)
     pids = read_pids(process, 4)
     guard = guard_pid(lock)
-    for pid in (process.pid, guard):
-        os.kill(pid, signal.SIGSTOP)
-    take_over(lock, claim(4))
-    assert not [pid for pid in [*pids, guard] if lives(pid)]
-    process.kill()
+    with stopped(process.pid, guard):
+        take_over(lock, claim(4))
+        assert not [pid for pid in [*pids, guard] if lives(pid)]
+        process.kill()
     process.communicate()
 
 
@@ -230,7 +232,6 @@ print(_slay(lambda proc: token_in(table.environ(proc.pid), lock, "LP-1.1") == 3)
     assert (ran.stdout, ran.ended.code) == (b"0\n", 0)
 
 
-@pytest.mark.slow
 def test_however_claims_race_no_two_commands_of_a_run_ever_act_at_once(tmp_path: Path) -> None:
     lock, tokens, current = tmp_path / "lock", iter(range(1, 41)), [0]
     mutex = threading.Lock()

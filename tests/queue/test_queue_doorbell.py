@@ -91,6 +91,7 @@ def test_a_dead_broker_is_false_in_about_a_second(scheme: str) -> None:
     assert took_s < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_a_broker_that_accepts_and_says_nothing_is_false_in_about_a_second(scheme: str) -> None:
     with silent_server() as port:
@@ -99,6 +100,7 @@ def test_a_broker_that_accepts_and_says_nothing_is_false_in_about_a_second(schem
     assert took_s < 1.8
 
 
+@pytest.mark.slow
 def test_a_broker_file_that_another_process_holds_is_false_in_about_a_second(url: str, path: Path) -> None:
     neighbour = WriterLock(path.with_suffix(".lock"))
     with neighbour.held(1.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
 from kombu import Connection, Consumer, Queue
 from kombu.exceptions import ChannelError
 
@@ -48,6 +49,7 @@ def idle(connection: Connection, holds: Callable[[], bool], timeout_s: float = 6
     wait_until(held, timeout_s)
 
 
+@pytest.mark.slow
 def test_an_abandoned_queue_expires_with_its_messages_and_a_consumed_one_does_not(connection: Connection) -> None:
     abandoned, used = Queue("celeryev.a", expires=0.2), Queue("celeryev.b", expires=0.2)
     declared(connection, abandoned, used)

@@ -105,7 +105,7 @@ def test_a_process_that_was_declared_dead_is_told_and_its_message_goes_to_anothe
     give_back(again)
 
 
-@pytest.mark.parametrize("mode", ["hold", "fork"])
+@pytest.mark.parametrize("mode", ["hold", pytest.param("fork", marks=pytest.mark.slow)])
 def test_a_killed_consumers_messages_reach_a_survivor_in_under_a_second(url: str, tmp_path: Path, mode: str) -> None:
     publish(url, 10)
     out, got = tmp_path / "out", list[Message]()

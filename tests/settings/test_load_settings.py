@@ -137,7 +137,7 @@ target = "https://mirror.example/app.git"
         ("[sandbox]\nwritable=['rel']", "sandbox.writable", "absolute path"),
         ("broker_url='filesystem://x'", "broker_url", "no broker Loopy can trust"),
         ("broker_url='sqla+sqlite:///x'", "broker_url", "no broker Loopy can trust"),
-        ("database_url='mysql://x'", "database_url", "no database Loopy knows"),
+        ("database_url='mysql://x'", "database_url", "should be sqlite:///PATH"),
         ("[repos.'relative/path']\n", 'repos."relative/path"', "absolute path or a URL"),
         ("[repos.'/a/b']\n[repos.'/a/b/']\n", 'repos."/a/b/"', "the same repository"),
         ("[repos.'/a/b']\nchecs=[]", 'repos."/a/b".checs', "did you mean 'checks'?"),

@@ -138,12 +138,14 @@ def slow_git(world: World) -> GitRemote:
     return GitRemote(Git(program=str(program)))
 
 
+@pytest.mark.slow
 def test_a_target_that_does_not_answer_in_time_is_an_error_not_a_refusal(world: World, bare: Path) -> None:
     place, effect = shipment(world, bare)
     with pytest.raises(GitError, match=r"did not answer within 0.5 s"):
         slow_git(world).push(effect, place, Hand(), 0.5)
 
 
+@pytest.mark.slow
 def test_a_lost_claim_pushes_nothing(world: World, bare: Path) -> None:
     place, effect = shipment(world, bare)
     with pytest.raises(LostError):
@@ -153,6 +155,7 @@ def test_a_lost_claim_pushes_nothing(world: World, bare: Path) -> None:
     assert REMOTE.look(effect, place, Hand()) == ""
 
 
+@pytest.mark.slow
 def test_a_cancel_does_not_tear_a_begun_push_and_draining_ends_it(world: World, bare: Path) -> None:
     place, effect = shipment(world, bare)
     assert slow_git(world).push(effect, place, Hand(reason="draining"), 30) == ""

@@ -27,7 +27,7 @@ def test_a_ticket_with_many_items_in_several_places_is_medium() -> None:
         "+3: 6 acceptance items",
         "+1: likely files in 3 places (a/b, d, f)",
         "+1: 160 words",
-        "+1: 1 risks of what it touches or asks",
+        "+1: 1 risk of what it touches or asks",
     )
     assert sized.points == 6
 

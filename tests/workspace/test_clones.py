@@ -227,7 +227,7 @@ def test_a_diff_is_cut_at_its_limit_and_the_patch_applies(world: World, tmp_path
     cut = world.clones.diff(place, change, limit=100)
     assert len(cut) < 200
     assert "cut after 100 bytes" in cut
-    (tmp_path / "ship.patch").write_bytes(world.clones.patch_bytes(place, change))
+    (tmp_path / "ship.patch").write_bytes(world.clones.patch(place, change))
     git(world.repo, "apply", "--index", str(tmp_path / "ship.patch"))
     assert git(world.repo, "write-tree") == change.tree
 

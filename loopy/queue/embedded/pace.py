@@ -1,16 +1,20 @@
-"""How often an idle consumer looks: 2 ms while busy, then a tenth of the time it has been idle, at most 50 ms."""
+"""How often an idle consumer looks: 2 ms while busy, then a tenth of the time it has been idle, at most 50 ms.
+
+After five seconds without work it looks ten times a second: each look wakes a sleeping processor, which costs ten times the look.
+"""
 
 from __future__ import annotations
 
 FASTEST_S, SLOWEST_S = 0.002, 0.05
 PART_OF_IDLE_TIME = 0.1
+IDLE_AFTER_S, IDLE_S = 5.0, 0.1
 
 
 class Pace:
     """The naps between two looks at the file; times from a monotonic clock."""
 
     def __init__(self) -> None:
-        self._busy_at = float("-inf")
+        self._busy_at = float("-inf")  # nothing yet: idle since ever
 
     def busy(self, monotonic: float) -> None:
         """Note that there was something to do just now."""
@@ -18,4 +22,7 @@ class Pace:
 
     def nap_s(self, monotonic: float) -> float:
         """Return how long to sleep before the next look."""
-        return min(SLOWEST_S, max(FASTEST_S, (monotonic - self._busy_at) * PART_OF_IDLE_TIME))
+        idle = monotonic - self._busy_at
+        if idle >= IDLE_AFTER_S:
+            return IDLE_S
+        return min(SLOWEST_S, max(FASTEST_S, idle * PART_OF_IDLE_TIME))

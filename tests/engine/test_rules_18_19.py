@@ -1,7 +1,8 @@
-"""Rules 17 to 19: dependencies and budgets, poison, and the versions of the code."""
+"""Rules 18 and 19: poison, and the versions of the code."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -10,82 +11,13 @@ from sqlalchemy import update
 
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import SCHEMA
-from loopy.domain.states import RunState, Step, Verdict, Wait
+from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
+from loopy.engine import moves
 from loopy.engine.takeover import free_dead
 from loopy.store import schema as s
 from loopy.store.migrate import migrate
 from tests.engine.acts import kill_again_and_again, receipt, take
-from tests.engine.world import REPO, World, make_world
-
-# ---- rule 17: dependencies, budgets
-
-
-def look(world: World) -> None:
-    """Let the seldom part of the sweep look, and admit what it lets go."""
-    world.clock.tick(60)
-    world.sweep().once()
-    world.sweep().once()
-    world.pump()
-
-
-def test_17_a_dependency_is_done_when_its_change_is_in_the_base(world: World) -> None:
-    first = world.start("first")
-    second = world.start("second", depends_on=("LP-1",))
-    assert world.run(second.id).wait is Wait.DEPENDENCY
-    world.pump()
-    look(world)
-    assert world.run(second.id).wait is Wait.DEPENDENCY  # shipped to a branch, not merged yet
-    world.bench.contained.add(world.run(first.id).head)
-    look(world)
-    assert world.run(second.id).verdict is Verdict.PASSED
-
-
-def test_17_a_failed_dependency_keeps_the_dependent_waiting(world: World) -> None:
-    world.change(turns=1)
-    world.bench.reports = [False]
-    first = world.start("first")
-    second = world.start("second", depends_on=("LP-1",))
-    world.pump()
-    look(world)
-    assert world.run(first.id).verdict is Verdict.FAILED
-    assert (world.run(second.id).state, world.run(second.id).wait) == (RunState.WAITING, Wait.DEPENDENCY)
-
-
-def test_17_every_dependency_must_be_done(world: World) -> None:
-    first, other = world.start("first"), world.start("other")
-    third = world.start("third", depends_on=("LP-1", "LP-2"))
-    world.pump()
-    world.bench.contained.add(world.run(first.id).head)
-    look(world)
-    assert world.run(third.id).wait is Wait.DEPENDENCY
-    world.bench.contained.add(world.run(other.id).head)
-    look(world)
-    assert world.run(third.id).verdict is Verdict.PASSED
-
-
-def test_17_a_dependency_done_by_hand_and_one_in_another_repository_count(world: World) -> None:
-    world.file("done by a person", "person:me")
-    world.intake.close("LP-1", "person:me")
-    elsewhere = world.start("elsewhere", repo="/srv/other")
-    third = world.start("third", depends_on=("LP-1", elsewhere.ticket))
-    assert world.run(third.id).repo == REPO
-    world.pump()
-    look(world)
-    assert world.run(third.id).verdict is Verdict.PASSED
-
-
-def test_17_a_turn_reserves_its_share_of_the_budget_before_it_starts(world: World) -> None:
-    world.change(budget_micros=100, turns=1)
-    run = world.start()
-    world.pump_until(run.id, Step.CODE)
-    with world.graph.write() as tx:
-        row = tx.runs.get(run.id)
-        assert row is not None
-        tx.runs.spend(row, 50, None)
-    world.pump()
-    assert (world.run(run.id).verdict, world.run(run.id).reason) == (Verdict.FAILED, Failure.BUDGET)
-    assert world.bench.agents == []
-
+from tests.engine.world import World, make_world
 
 # ---- rule 18: poison
 
@@ -138,6 +70,38 @@ def test_18_the_only_suspect_among_the_dead_is_struck_and_the_others_are_not(wor
     assert (world.run(suspect.id).strikes, world.run(other.id).strikes) == (before + 1, 0)
 
 
+def test_18_nobody_is_ended_for_a_death_in_company(world: World) -> None:
+    accused = world.start("accused")
+    kill_again_and_again(world, accused.id, 3)
+    other = world.start("other")
+    with world.graph.write() as tx:
+        row = tx.runs.get(other.id)
+        assert row is not None
+        moves.dispatch(tx, row, row.segment, row.step)  # it was live already
+    for run in (accused, other):
+        take(world, run.id, "victim9")
+    free_dead(world.desk("w1"), "victim9")
+    now = world.run(accused.id)
+    assert (now.strikes, now.segment, now.verdict) == (3, Segment.PREPARE, None)
+
+
+def test_18_who_is_one_death_from_its_end_runs_alone(world: World) -> None:
+    before, accused = world.start("before"), world.start("accused")
+    kill_again_and_again(world, accused.id, 3)
+    world.clock.tick(1)
+    behind = world.start("behind")
+    states = [world.run(r.id).state for r in (before, accused, behind)]
+    assert states == [RunState.QUEUED, RunState.READY, RunState.READY]
+    while world.run(before.id).state is not RunState.READY:  # to the end of its segment
+        world.deliver(at=next(n for n, message in enumerate(world.bell.messages) if message[0] == before.id))
+    states = [world.run(r.id).state for r in (before, accused, behind)]
+    assert states == [RunState.READY, RunState.QUEUED, RunState.READY]
+    late = world.start("late")
+    assert world.run(late.id).state is RunState.READY
+    world.pump()
+    assert {world.run(r.id).verdict for r in (before, accused, behind, late)} == {Verdict.PASSED}
+
+
 def test_18_a_step_that_was_finished_clears_the_suspicion(world: World) -> None:
     run = world.start()
     kill_again_and_again(world, run.id, 3)
@@ -172,7 +136,62 @@ def test_18_the_bare_receipt_names_the_effects_that_are_still_open(world: World)
     world.pump()
     ended = receipt(world, run.id)
     assert ended["verdict"] == "FAILED"
-    assert [(e["kind"], e["key"]) for e in ended["openEffects"]] == [("push", f"{run.id}/push/0")]
+    with world.graph.read() as tx:
+        (effect,) = tx.effects.of(run.id)
+    assert ended["openEffects"] == [
+        {
+            "kind": "push",
+            "ordinal": 0,
+            "state": "intended",
+            "key": f"{run.id}/push/0",
+            "ref": effect.ref,
+            "digest": {"gitCommit": effect.commit},
+        }
+    ]
+
+
+def _done_but_not_ended(world: World) -> str:
+    """Return a run that has pushed, and whose worker died before it could say so."""
+    run = world.start()
+    world.pump_until(run.id, Step.SHIP)
+    with world.dying("finish.before_transaction"):
+        world.deliver()
+    world.hire("w2")
+    world.sweep("w2").once()
+    world.workers["w1"] = world.workers["w2"]
+    return run.id
+
+
+def test_18_a_bare_end_does_not_lose_a_push_that_was_read_back(world: World) -> None:
+    run_id = _done_but_not_ended(world)
+    kill_again_and_again(world, run_id, 3)
+    assert world.run(run_id).bare
+    opened = len(world.bench.opened)
+    world.pump()
+    ((_, ref, commit),) = world.forge.log
+    ended, said = world.run(run_id), receipt(world, run_id)
+    assert (ended.verdict, ended.head, ended.reason) == (Verdict.PASSED, commit, "")
+    assert (said["verdict"], said["openEffects"]) == ("PASSED", [])
+    assert said["repo"]["target"] == {"ref": ref, "readBack": {"gitCommit": commit}}
+    assert len(world.bench.opened) == opened  # it did nothing that could kill once more
+    with world.graph.read() as tx:
+        row = tx.receipts.of(run_id)
+    assert row is not None
+    assert json.loads(row.statement)["subject"][0] == {"name": "commit", "digest": {"gitCommit": commit}}
+
+
+def test_18_a_run_that_a_person_gives_up_still_states_the_push_that_was_done(world: World) -> None:
+    run_id = _done_but_not_ended(world)
+    world.shelf.full = True
+    world.deliver()
+    assert world.run(run_id).wait is Wait.DISK
+    world.intake.resume(run_id, "person:me", give_up=True)
+    world.shelf.full = False
+    world.pump()
+    ((_, ref, commit),) = world.forge.log
+    ended, said = world.run(run_id), receipt(world, run_id)
+    assert (ended.verdict, ended.reason, ended.head) == (Verdict.FAILED, "given up", commit)
+    assert said["repo"]["target"] == {"ref": ref, "readBack": {"gitCommit": commit}}
 
 
 # ---- rule 19: versions

@@ -1,0 +1,71 @@
+"""History must never slow the queue: every look of the engine goes by an index of live rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from loopy.domain.states import RunState, Wait
+from loopy.store.graph import SqlGraph, SqlTx
+from loopy.store.migrate import migrate
+
+LOOKS: dict[str, Callable[[SqlTx], object]] = {
+    "live": lambda tx: tx.runs.by_state(RunState.QUEUED, RunState.RUNNING),
+    "due": lambda tx: tx.runs.due(),
+    "orphaned": lambda tx: tx.runs.orphaned(),
+    "waiting": lambda tx: tx.runs.waiting_for(Wait.DEPENDENCY),
+    "any ready": lambda tx: tx.runs.any_ready(),
+    "owned": lambda tx: tx.runs.owned("w"),
+    "workers": lambda tx: tx.fleet.workers(),
+    "unpushed": lambda tx: tx.receipts.unpushed(),
+    "approvals": lambda tx: tx.approvals.waiting(),
+    "outcomes": lambda tx: tx.runs.outcomes("LP-1.1"),
+    "attempts": lambda tx: tx.runs.attempts("LP-1.1"),
+}
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Iterator[SqlGraph]:
+    path = tmp_path / "loopy.db"
+    migrate(f"sqlite:///{path}", path)
+    graph = SqlGraph(f"sqlite:///{path}", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    yield graph
+    graph.close()
+
+
+def plans_of(graph: SqlGraph, look: Callable[[SqlTx], object]) -> list[str]:
+    """Return what SQLite would do for each statement of a look."""
+    statements: list[tuple[str, object]] = []
+    with graph.read() as tx:
+        engine = tx.connection.engine
+
+        def note(_c: object, _cursor: object, statement: str, values: object, _x: object, _many: bool) -> None:
+            statements.append((statement, values))
+
+        event.listen(engine, "before_cursor_execute", note)
+        look(tx)
+        event.remove(engine, "before_cursor_execute", note)
+        plan = tx.connection.connection.driver_connection
+        assert plan is not None
+        return [row[3] for sql, values in statements for row in plan.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_look_reads_the_whole_history(graph: SqlGraph, name: str) -> None:
+    steps = plans_of(graph, LOOKS[name])
+    assert steps
+    history = ("SCAN run", "SCAN event", "SCAN outcome", "SCAN attempt", "SCAN approval", "SCAN receipt", "SCAN worker")
+    assert [s for s in steps if s.startswith(history) and "USING" not in s] == []
+    assert [s for s in steps if "ix_run_ticket" in s or "sqlite_autoindex_run" in s] == []
+
+
+def test_admission_looks_at_ready_runs_only(graph: SqlGraph) -> None:
+    from loopy.store.runs import READY
+
+    steps = plans_of(graph, lambda tx: tx.connection.execute(READY, {"now": 0.0, "limit": 1}))
+    assert any("ix_run_ready" in s for s in steps)
+    assert [s for s in steps if s == "SCAN run"] == []
