@@ -1,0 +1,1 @@
+"""Deterministic simulation: the engine's own code, many virtual workers, one seed."""
