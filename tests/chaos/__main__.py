@@ -1,0 +1,87 @@
+"""`python -m tests.chaos [N] [--seed S]`: kill N worker processes; one table, and 1 with the seeds when anything broke."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from tests.chaos.seeds import Told, play, warm
+from tests.simulation.seeds import POINTS
+from tests.support.databases import new_template
+
+BATCH = 16  # seeds between two looks at the number of deaths
+
+
+def main(words: list[str]) -> int:
+    """Play seeds until N deaths have been died, and print what came of them."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("n", type=int, nargs="?", default=1000, help="how many deaths")
+    parser.add_argument("--seed", type=int, help="replay this one (who dies where is the seed's, who is faster is not)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
+    asked = parser.parse_args(words)
+    with tempfile.TemporaryDirectory(prefix="loopy-chaos-") as folder:
+        template = new_template(Path(folder) / "template.db")
+        if asked.seed is not None:
+            print(play(asked.seed, template))
+            return 0
+        logging.disable(logging.CRITICAL)
+        warm(template)
+        return _until(asked.n, asked.first, asked.jobs, template)
+
+
+def _until(deaths_wanted: int, first: int, jobs: int, template: Path) -> int:
+    began, told, broken = time.monotonic(), list[Told](), dict[int, str]()
+    for seed, said in _played(first, jobs, template):
+        if isinstance(said, str):
+            broken[seed] = said
+        else:
+            told.append(said)
+        died = sum(t.deaths.total() for t in told)
+        if sys.stderr.isatty():
+            print(f"\r{died} deaths, {len(broken)} broken", end="", file=sys.stderr, flush=True)
+        if died >= deaths_wanted or len(broken) > BATCH:
+            break
+    return _print(told, broken, time.monotonic() - began)
+
+
+def _played(first: int, jobs: int, template: Path) -> Iterator[tuple[int, Told | str]]:
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        while True:
+            yield from pool.map(partial(attempt, template=template), range(first, first + BATCH), chunksize=1)
+            first += BATCH
+
+
+def attempt(seed: int, template: Path) -> tuple[int, Told | str]:
+    """Play a seed; return what broke, in words, instead of raising."""
+    try:
+        return seed, play(seed, template)
+    except Exception as error:  # whatever the engine let escape is a finding
+        return seed, f"{type(error).__name__}: {error}"[:600]
+
+
+def _print(told: list[Told], broken: dict[int, str], took_s: float) -> int:
+    verdicts = sum((t.verdicts for t in told), Counter[str]())
+    deaths = sum((t.deaths for t in told), Counter[str]())
+    print(f"seeds      {len(told) + len(broken)} in {took_s:.0f} s")
+    print(f"runs       {verdicts.total()}: " + ", ".join(f"{v} {n}" for v, n in sorted(verdicts.items())))
+    for point in POINTS:
+        print(f"  {point:28} {deaths[point]:7} deaths")
+    print(f"deaths     {deaths.total()}")
+    for seed, said in sorted(broken.items()):
+        print(f"BROKEN     seed {seed}: {said}")
+    print(f"broken     {len(broken)}")
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
