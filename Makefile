@@ -6,13 +6,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+# Tests make thousands of small files: in memory where there is room for them (2 GB), else wherever temporary files go.
+ROOM := $(shell test -w /dev/shm && df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 {print "/dev/shm"}')
+PYTEST := $(if $(ROOM),TMPDIR=$(ROOM)) $(BIN)/pytest -n 2
 DEMO_ARGS ?=
 
-.PHONY: help setup check test demo lock reference clean
+.PHONY: help setup check test demo chaos chaos-stack simulate bench mutants lock reference clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## make the virtual environment from requirements.lock
 
@@ -30,13 +33,28 @@ check: setup ## static checks and the fast tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/ratchets.py
-	$(BIN)/pytest -n 2 -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test: setup ## every test, the slow ones too
-	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 demo: setup ## four tickets through the real stack, to four verified receipts
 	$(BIN)/loopy demo $(DEMO_ARGS)
+
+chaos: setup ## kill N worker processes at every named line: make chaos N=10000 [SEED=]
+	$(BIN)/python -m tests.chaos $(or $(N),1000) $(if $(SEED),--seed $(SEED))
+
+chaos-stack: setup ## break the whole stack N times: make chaos-stack N=300 [SEED=]
+	$(BIN)/python -m tests.chaos_stack $(or $(N),30) $(if $(SEED),--seed $(SEED))
+
+simulate: setup ## play N seeds of the engine over virtual time: make simulate N=20000 [SEED=]
+	$(BIN)/python -m tests.simulation $(or $(N),1000) $(if $(SEED),--seed $(SEED))
+
+bench: setup ## one table of ratios to a bare Celery chain on Redis
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+mutants: setup ## take each clause of the protocol out, and print which test notices
+	$(BIN)/python -m tests.mutants
 
 lock: setup ## resolve pyproject.toml's ranges into requirements.lock anew
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
