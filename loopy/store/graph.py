@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from loopy.store.files import WriterLock, checkpoint
 from loopy.store.records import SqlApprovals, SqlEffects, SqlFleet, SqlReceipts
 from loopy.store.rows import event_of
 from loopy.store.runs import SqlRuns
+from loopy.store.session import Session
 from loopy.store.tickets import SqlTickets
 
 NEWEST_TRANSACTION = text("SELECT txid_snapshot_xmax(txid_current_snapshot())")
@@ -31,38 +33,43 @@ NEWEST_TRANSACTION = text("SELECT txid_snapshot_xmax(txid_current_snapshot())")
 class SqlTx:
     """One transaction; the parts share its connection and its time."""
 
-    connection: Connection
+    session: Session
     now: datetime
+
+    @property
+    def connection(self) -> Connection:
+        """SQLAlchemy's connection, for what is asked seldom."""
+        return self.session.connection
 
     @cached_property
     def runs(self) -> SqlRuns:
         """Runs, outcomes, attempts and events."""
-        return SqlRuns(self.connection, self.now)
+        return SqlRuns(self.session, self.now)
 
     @cached_property
     def tickets(self) -> SqlTickets:
         """Tickets, dependencies and comments."""
-        return SqlTickets(self.connection, self.now)
+        return SqlTickets(self.session, self.now)
 
     @cached_property
     def effects(self) -> SqlEffects:
         """Intents and their ends."""
-        return SqlEffects(self.connection)
+        return SqlEffects(self.session)
 
     @cached_property
     def approvals(self) -> SqlApprovals:
         """Gates and their answers."""
-        return SqlApprovals(self.connection, self.now)
+        return SqlApprovals(self.session, self.now)
 
     @cached_property
     def receipts(self) -> SqlReceipts:
         """The chain of receipts."""
-        return SqlReceipts(self.connection)
+        return SqlReceipts(self.session)
 
     @cached_property
     def fleet(self) -> SqlFleet:
         """Cooldowns, workers, audit."""
-        return SqlFleet(self.connection, self.now)
+        return SqlFleet(self.session, self.now)
 
 
 @dataclass
@@ -105,7 +112,7 @@ class SqlGraph:
         engine = self._full if full else self._writer
         with self._lock, self._translated(), engine.connect() as connection:
             with connection.begin():
-                yield SqlTx(connection, self.clock())
+                yield SqlTx(Session(connection), self.clock())
                 crashpoint("store.before_commit")
             crashpoint("store.after_commit")
 
@@ -113,7 +120,7 @@ class SqlGraph:
     def read(self) -> Iterator[SqlTx]:
         """Open a reading transaction: a consistent snapshot that blocks nobody."""
         with self._translated(), self._reader.connect() as connection, connection.begin():
-            yield SqlTx(connection, self.clock())
+            yield SqlTx(Session(connection), self.clock())
 
     def version(self) -> int:
         """Return a number that changes with every commit: SQLite's data version (5 µs), or Postgres's newest transaction."""
@@ -149,11 +156,10 @@ class SqlGraph:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            said = " ".join(str(error.orig).split())
-            raise StoreError("work graph", said, hint=_hint(said)) from error
-        except DBAPIError as error:
-            raise StoreError("work graph", " ".join(str(error.orig).split())) from error
+        except (DBAPIError, sqlite3.Error) as error:
+            said = " ".join(str(getattr(error, "orig", error)).split())
+            moody = isinstance(error, OperationalError | sqlite3.OperationalError)
+            raise StoreError("work graph", said, hint=_hint(said) if moody else "") from error
 
 
 def _hint(message: str) -> str:

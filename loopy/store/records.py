@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, bindparam, insert, select, update
+from sqlalchemy import Row, Text, bindparam, insert, select, true, update
 
 from loopy.domain.effect import Effect, EffectKind, EffectState
 from loopy.domain.errors import LostError, StoreError
@@ -16,25 +16,33 @@ from loopy.domain.run import Run
 from loopy.engine.books import Approval, Cooldown, ReceiptRow, Worker
 from loopy.store import schema as s
 from loopy.store.rows import as_json, effect_of, moment, moment_of, seconds
+from loopy.store.session import Prepared, Session, insertion
 
 OF_RUN = bindparam("run", type_=Text)
-EFFECTS_OF = select(s.effect).where(s.effect.c.run == OF_RUN).order_by(s.effect.c.kind, s.effect.c.ordinal)
-EFFECTS_OF_KIND = EFFECTS_OF.where(s.effect.c.kind == bindparam("kind"))
-APPROVALS_OF = select(s.approval).where(s.approval.c.run == OF_RUN).order_by(s.approval.c.id)
-RECEIPT_OF = select(s.receipt).where(s.receipt.c.run == OF_RUN)
-NEWEST = select(s.receipt.c.seq, s.receipt.c.digest).order_by(s.receipt.c.seq.desc()).limit(1)
+_EFFECTS_OF = select(s.effect).where(s.effect.c.run == OF_RUN).order_by(s.effect.c.kind, s.effect.c.ordinal)
+EFFECTS_OF, EFFECTS_OF_KIND = Prepared(_EFFECTS_OF), Prepared(_EFFECTS_OF.where(s.effect.c.kind == bindparam("kind")))
+INTEND = insertion(
+    s.effect, "run", "kind", "ordinal", "state", "token", "commit", "target", "ref", "expected", "detail", "at"
+)
+APPROVALS_OF = Prepared(select(s.approval).where(s.approval.c.run == OF_RUN).order_by(s.approval.c.id))
+RECEIPT_OF = Prepared(select(s.receipt).where(s.receipt.c.run == OF_RUN))
+NEWEST = Prepared(select(s.receipt.c.seq, s.receipt.c.digest).order_by(s.receipt.c.seq.desc()).limit(1))
+SEALED = ("seq", "run", "verdict", "digest", "previous", "statement", "envelope", "sshsig")
+ADD_RECEIPT = insertion(s.receipt, *SEALED, "at")
+PUSHED = Prepared(update(s.receipt).where(s.receipt.c.run == bindparam("of")).values(pushed_at=bindparam("at")))
 UNPUSHED = select(s.receipt).where(s.receipt.c.pushed_at.is_(None)).order_by(s.receipt.c.seq)
-COOLDOWNS = select(s.cooldown)
-WORKERS = select(s.worker).where(s.worker.c.closed_at.is_(None)).order_by(s.worker.c.started_at)
+COOLDOWNS = Prepared(select(s.cooldown))
+WORKERS = Prepared(select(s.worker).where(s.worker.c.closed_at.is_(None)).order_by(s.worker.c.started_at))
 UNPROVEN = (s.cooldown.c.account == bindparam("of_account"), s.cooldown.c.proven.is_(False))
-PROVE = update(s.cooldown).where(*UNPROVEN).values(proven=True, until=bindparam("until"))
+PROVE = Prepared(update(s.cooldown).where(*UNPROVEN).values(proven=true(), until=bindparam("until")))
+AUDIT = insertion(s.audit, "at", "by", "what", "subject", "facts")
 
 
 class SqlEffects:
     """`engine.graph.Effects` on a connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._c = connection
+    def __init__(self, session: Session) -> None:
+        self._c = session
 
     def of(self, run_id: str, kind: EffectKind | None = None) -> Sequence[Effect]:
         query = EFFECTS_OF_KIND if kind else EFFECTS_OF
@@ -43,7 +51,7 @@ class SqlEffects:
     def intend(self, effect: Effect) -> None:
         names = ("run", "kind", "ordinal", "state", "token", "commit", "target", "ref", "expected", "detail")
         row = {name: getattr(effect, name) for name in names}
-        self._c.execute(insert(s.effect), [row | {"at": seconds(effect.at)}])
+        self._c.execute(INTEND, row | {"at": seconds(effect.at)})
 
     def settle(self, effect: Effect, state: EffectState, detail: str = "") -> Effect:
         key = (s.effect.c.run == effect.run, s.effect.c.kind == effect.kind, s.effect.c.ordinal == effect.ordinal)
@@ -56,8 +64,8 @@ class SqlEffects:
 class SqlApprovals:
     """`engine.graph.Approvals` on a connection."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._c, self._now = connection, now
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._c, self._now = session, now
 
     def open(self, run: Run, gate: str, subject: str, text: str) -> Approval:
         for known in self.of(run.id):
@@ -79,7 +87,7 @@ class SqlApprovals:
     def answer(self, approval: Approval, record: ApprovalRecord) -> bool:
         where = (s.approval.c.id == approval.id, s.approval.c.decision.is_(None))
         values = {"decision": record.decision, "by": record.by, "note": record.note, "answered_at": seconds(record.at)}
-        return self._c.execute(update(s.approval).where(*where).values(values)).rowcount == 1
+        return bool(self._c.execute(update(s.approval).where(*where).values(values)).rowcount == 1)
 
 
 def _approval_of(row: Row[Any]) -> Approval:
@@ -99,17 +107,16 @@ def _approval_of(row: Row[Any]) -> Approval:
 class SqlReceipts:
     """`engine.graph.Receipts` on a connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._c = connection
+    def __init__(self, session: Session) -> None:
+        self._c = session
 
     def head(self) -> tuple[int, str]:
         row = self._c.execute(NEWEST).first()
         return (row.seq, row.digest) if row else (0, "")
 
     def add(self, row: ReceiptRow) -> None:
-        values = {name: getattr(row, name) for name in ("seq", "run", "verdict", "digest", "previous")}
-        values |= {"statement": row.statement, "envelope": row.envelope, "sshsig": row.sshsig, "at": seconds(row.at)}
-        self._c.execute(insert(s.receipt), [values])
+        values = {name: getattr(row, name) for name in SEALED}
+        self._c.execute(ADD_RECEIPT, values | {"at": seconds(row.at)})
 
     def of(self, run_id: str) -> ReceiptRow | None:
         """Return a run's receipt."""
@@ -127,7 +134,7 @@ class SqlReceipts:
 
     def pushed(self, run_id: str, at: datetime) -> None:
         """Note that the receipt is in its repository (or has none to go to)."""
-        self._c.execute(update(s.receipt).where(s.receipt.c.run == run_id).values(pushed_at=seconds(at)))
+        self._c.execute(PUSHED, {"of": run_id, "at": seconds(at)})
 
 
 def _receipt_of(row: Row[Any]) -> ReceiptRow:
@@ -148,8 +155,8 @@ def _receipt_of(row: Row[Any]) -> ReceiptRow:
 class SqlFleet:
     """`engine.graph.Fleetbook` on a connection."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._c, self._now = connection, now
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._c, self._now = session, now
 
     def cooldowns(self) -> Mapping[str, Cooldown]:
         rows = self._c.execute(COOLDOWNS)
@@ -186,4 +193,4 @@ class SqlFleet:
         if not what:
             raise StoreError("audit", "an entry needs a verb")
         row = {"at": seconds(self._now), "by": by, "what": what, "subject": subject, "facts": as_json(facts)}
-        self._c.execute(insert(s.audit), [row])
+        self._c.execute(AUDIT, row)

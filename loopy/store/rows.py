@@ -62,7 +62,7 @@ def as_json(facts: Mapping[str, Any] | None) -> str:
 
 def run_of(row: Row[Any]) -> Run:
     """Return a run's row as the domain's value."""
-    m = dict(row._mapping)  # noqa: SLF001  # the documented accessor of SQLAlchemy rows
+    m = row._asdict()
     m.pop("n")
     m.update(
         id=RunId(m["id"]),

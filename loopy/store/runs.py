@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Float, Integer, Select, Update, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Float, Integer, Select, bindparam, case, func, insert, or_, select, update
 
 from loopy.domain.agent import Tried
 from loopy.domain.errors import LostError, MigrationError, StoreError
@@ -21,28 +21,50 @@ from loopy.domain.run import Claim, Run
 from loopy.domain.states import RunState, Step, Wait
 from loopy.domain.ticket import RunId, TicketId
 from loopy.store import schema as s
-from loopy.store.rows import as_json, event_of, moment, moment_of, run_columns, run_of, seconds, stored, ticket_number
+from loopy.store.rows import (
+    RUN_COLUMNS,
+    as_json,
+    event_of,
+    moment,
+    moment_of,
+    run_columns,
+    run_of,
+    seconds,
+    stored,
+    ticket_number,
+)
+from loopy.store.session import Prepared, Session, insertion
 
 ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
 ROWS = 500  # of one look; the next look takes the next
 # Runs that are alike here want the same slots and the same queues: none of them can go where another cannot.
 ALIKE = (s.run.c.segment, s.run.c.step, s.run.c.agent, s.run.c.account, s.run.c.repo, s.run.c.mission)
-GET = select(s.run).where(s.run.c.id == bindparam("id"))
-OUTCOME = select(s.outcome.c.schema, s.outcome.c.body).where(
-    s.outcome.c.run == bindparam("run"), s.outcome.c.turn == bindparam("turn"), s.outcome.c.step == bindparam("step")
+GET = Prepared(select(s.run).where(s.run.c.id == bindparam("id")))
+OUTCOME = Prepared(
+    select(s.outcome.c.schema, s.outcome.c.body).where(
+        s.outcome.c.run == bindparam("run"),
+        s.outcome.c.turn == bindparam("turn"),
+        s.outcome.c.step == bindparam("step"),
+    )
 )
-OUTCOMES_OF = select(s.outcome).where(s.outcome.c.run == bindparam("run"))
-ATTEMPTS_OF = select(s.attempt).where(s.attempt.c.run == bindparam("run")).order_by(s.attempt.c.id)
-ADD_EVENT, ADD_OUTCOME, ADD_ATTEMPT = insert(s.event), insert(s.outcome), insert(s.attempt)
+OUTCOMES_OF = Prepared(select(s.outcome).where(s.outcome.c.run == bindparam("run")))
+ATTEMPTS_OF = Prepared(select(s.attempt).where(s.attempt.c.run == bindparam("run")).order_by(s.attempt.c.id))
+ADD_EVENT = insertion(s.event, "run", "ticket", "at", "name", "turn", "step", "text", "facts", "version")
+ADD_OUTCOME = insertion(s.outcome, "run", "turn", "step", "schema", "body", "token", "at")
 IN_STATE = {state: select(s.run).where(where).order_by(s.run.c.created_at) for state, where in s.IS.items()}
-OLDEST = {state: query.limit(bindparam("limit", type_=Integer)) for state, query in IN_STATE.items()}
+OLDEST = {state: Prepared(query.limit(bindparam("limit", type_=Integer))) for state, query in IN_STATE.items()}
 NOT_CANCELLED = or_(s.run.c.cancel.is_(False), s.run.c.segment == "finish")
 DUE = select(s.run).where(s.IS["waiting"], s.run.c.wake_at <= bindparam("now"), NOT_CANCELLED)
 DUE = DUE.order_by(s.run.c.wake_at).limit(ROWS)
 ORPHANED = select(s.run).where(s.CANCELLED, s.run.c.owner.is_(None), s.run.c.segment != "finish").limit(ROWS)
 WAITING_FOR = IN_STATE["waiting"].where(s.run.c.wait == bindparam("why")).limit(ROWS)
-OWNED = IN_STATE["running"].where(s.run.c.owner == bindparam("owner"))
-ANY_READY = select(s.run.c.id).where(s.IS["ready"]).limit(1)
+OWNED = Prepared(IN_STATE["running"].where(s.run.c.owner == bindparam("owner")))
+ANY_READY = Prepared(select(s.run.c.id).where(s.IS["ready"]).limit(1))
+NEWEST_SERVICE = Prepared(select(func.max(s.repo.c.served)))
+SERVE = Prepared(update(s.repo).where(s.repo.c.path == bindparam("of")).values(served=bindparam("n")))
+SERVED = Prepared(select(s.repo.c.served).where(s.repo.c.path == bindparam("path")))
+NEWEST_RUN = Prepared(select(func.max(s.run.c.n)).where(s.run.c.ticket == bindparam("ticket")))
+ADD_RUN = insertion(s.run, *RUN_COLUMNS, "n")
 
 
 def _ready() -> Select[Any]:
@@ -58,34 +80,34 @@ def _ready() -> Select[Any]:
     return query.order_by(*order)
 
 
-READY = _ready()
+READY = Prepared(_ready())
 
 
 @cache
-def _moving(columns: frozenset[str]) -> Update:
+def _moving(columns: frozenset[str]) -> Prepared:
     """Return the compare-and-set of these columns; the engine moves by some thirty sets of them."""
     where = (s.run.c.id == bindparam("of_run"), s.run.c.version == bindparam("seen"))
-    return update(s.run).where(*where).values({name: bindparam(name) for name in columns})
+    return Prepared(update(s.run).where(*where).values({name: bindparam(name) for name in sorted(columns)}))
 
 
 class SqlRuns:
     """`engine.graph.Runs` on a connection."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._c, self._now = connection, now
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._c, self._now = session, now
 
     def get(self, run_id: str) -> Run | None:
         row = self._c.execute(GET, {"id": run_id}).first()
         return run_of(row) if row else None
 
     def next_id(self, ticket: TicketId) -> RunId:
-        n = self._c.scalar(select(func.max(s.run.c.n)).where(s.run.c.ticket == ticket_number(ticket)))
+        n = self._c.scalar(NEWEST_RUN, {"ticket": ticket_number(ticket)})
         return RunId(f"{ticket}.{(n or 0) + 1}")
 
     def add(self, run: Run) -> Run:
-        if run.repo and self._c.scalar(select(s.repo.c.served).where(s.repo.c.path == run.repo)) is None:
+        if run.repo and self._c.scalar(SERVED, {"path": run.repo}) is None:
             self._c.execute(insert(s.repo).values(path=run.repo, served=0))
-        self._c.execute(insert(s.run), [run_columns(run)])
+        self._c.execute(ADD_RUN, run_columns(run))
         self._event(run, "run.created", "", {})
         return run
 
@@ -99,7 +121,7 @@ class SqlRuns:
     def _event(self, run: Run, name: str, text: str, facts: Mapping[str, Any]) -> None:
         row = {"run": run.id, "ticket": run.ticket, "at": seconds(self._now), "name": name, "turn": run.turn}
         row |= {"step": run.step, "text": text, "facts": as_json(facts), "version": run.version}
-        self._c.execute(ADD_EVENT, [row])
+        self._c.execute(ADD_EVENT, row)
 
     def set_rung(self, run: Run, at: datetime, rings: int) -> None:
         self._set(run, {"rung_at": seconds(at), "rings": rings}, "rung")
@@ -131,7 +153,7 @@ class SqlRuns:
     def owned(self, worker: str) -> Sequence[Run]:
         return self._all(OWNED, owner=worker)
 
-    def _all(self, query: Select[Any], **values: object) -> Sequence[Run]:
+    def _all(self, query: Prepared | Select[Any], **values: object) -> Sequence[Run]:
         return [run_of(r) for r in self._c.execute(query, values)]
 
     def page(self, after: str, limit: int) -> Sequence[Run]:
@@ -158,7 +180,7 @@ class SqlRuns:
         if self._c.execute(OUTCOME, {"run": run.id, "turn": run.turn, "step": run.step}).first():
             raise StoreError(run.id, f"an outcome of {run.step} in turn {run.turn} is on record already")
         row = {"run": run.id, "turn": run.turn, "step": run.step, "schema": SCHEMA, "body": outcome.model_dump_json()}
-        self._c.execute(ADD_OUTCOME, [row | {"token": run.token, "at": seconds(self._now)}])
+        self._c.execute(ADD_OUTCOME, row | {"token": run.token, "at": seconds(self._now)})
 
     def add_attempt(self, run: Run, tried: Tried, to_agent: str = "") -> None:
         row = {
@@ -176,7 +198,7 @@ class SqlRuns:
             "resets_at": seconds(tried.resets_at) if tried.resets_at else None,
             "at": seconds(self._now),
         }
-        self._c.execute(ADD_ATTEMPT, [row])
+        self._c.execute(insert(s.attempt), [row])
 
     def attempts(self, run_id: str) -> Sequence[AttemptRecord]:
         rows = self._c.execute(ATTEMPTS_OF, {"run": run_id})
@@ -214,8 +236,8 @@ class SqlRuns:
         return {r.id: r for r in mine}
 
     def serve(self, run: Run) -> int:
-        n = 1 + (self._c.scalar(select(func.max(s.repo.c.served))) or 0)
-        self._c.execute(update(s.repo).where(s.repo.c.path == run.repo).values(served=n))
+        n = 1 + (self._c.scalar(NEWEST_SERVICE) or 0)
+        self._c.execute(SERVE, {"of": run.repo, "n": n})
         return n
 
     def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:

@@ -7,35 +7,40 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from loopy.domain.errors import NotFoundError, RefusedError
 from loopy.domain.run import Run
 from loopy.domain.ticket import Comment, Ticket, TicketId
 from loopy.store import schema as s
 from loopy.store.rows import run_of, seconds, stored, ticket_id, ticket_number, ticket_of
+from loopy.store.session import Prepared, Session, insertion
 
-GET = select(s.ticket).where(s.ticket.c.n == bindparam("n"))
-NEEDS = select(s.dependency.c.needs).where(s.dependency.c.ticket == bindparam("n")).order_by("needs")
-RUNS_OF = select(s.run).where(s.run.c.ticket == bindparam("n")).order_by(s.run.c.n)
+GET = Prepared(select(s.ticket).where(s.ticket.c.n == bindparam("n")))
+NEEDS = Prepared(select(s.dependency.c.needs).where(s.dependency.c.ticket == bindparam("n")).order_by("needs"))
+RUNS_OF = Prepared(select(s.run).where(s.run.c.ticket == bindparam("n")).order_by(s.run.c.n))
+NEWEST = Prepared(select(func.max(s.ticket.c.n)))
+GIVEN = ("title", "body", "repo", "assignee", "priority", "source")
+ADD = insertion(s.ticket, *GIVEN, "n", "labels", "source_trust", "created_at")
+DEPENDENTS = Prepared(select(s.dependency.c.ticket).where(s.dependency.c.needs == bindparam("needs")))
 
 
 class SqlTickets:
     """`engine.graph.Tickets` on a connection."""
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._c, self._now = connection, now
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._c, self._now = session, now
 
     def add(self, ticket: Ticket) -> Ticket:
-        n = 1 + (self._c.scalar(select(func.max(s.ticket.c.n))) or 0)
+        n = 1 + (self._c.scalar(NEWEST) or 0)
         for needed in ticket.depends_on:
             if self.get(needed) is None:
                 raise NotFoundError(
                     "ticket.depends_on", f"there is no ticket {needed}", hint="`loopy ticket list` shows all"
                 )
-        row = ticket.model_dump(include={"title", "body", "repo", "assignee", "priority", "source"})
+        row = {name: getattr(ticket, name) for name in GIVEN}
         row |= {"n": n, "labels": json.dumps(ticket.labels), "source_trust": str(ticket.source_trust)}
-        self._c.execute(insert(s.ticket), [row | {"created_at": seconds(ticket.created_at)}])
+        self._c.execute(ADD, row | {"created_at": seconds(ticket.created_at)})
         if ticket.depends_on:
             edges = [{"ticket": n, "needs": ticket_number(d)} for d in ticket.depends_on]
             self._c.execute(insert(s.dependency), edges)
@@ -65,8 +70,7 @@ class SqlTickets:
         return [run_of(r) for r in rows]
 
     def dependents(self, ticket_id_: str) -> Sequence[TicketId]:
-        query = select(s.dependency.c.ticket).where(s.dependency.c.needs == ticket_number(ticket_id_))
-        return [ticket_id(n) for n in self._c.scalars(query)]
+        return [ticket_id(n) for n in self._c.scalars(DEPENDENTS, {"needs": ticket_number(ticket_id_)})]
 
     def comment(self, comment: Comment) -> None:
         row = {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, Executable, event
 
 from loopy.domain.states import RunState, Wait
 from loopy.store.graph import SqlGraph, SqlTx
 from loopy.store.migrate import migrate
+from loopy.store.session import Prepared, Session, Values
 
 LOOKS: dict[str, Callable[[SqlTx], object]] = {
     "live": lambda tx: tx.runs.by_state(RunState.QUEUED, RunState.RUNNING),
@@ -37,21 +40,32 @@ def graph(tmp_path: Path) -> Iterator[SqlGraph]:
     graph.close()
 
 
+class Noting(Session):
+    """A session that notes what it asks SQLite, with the arguments."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.asked: list[tuple[str, object]] = []
+
+    def execute(self, statement: Prepared | Executable, values: Values = ()) -> Any:
+        if isinstance(statement, Prepared):
+            self.asked.append((statement.sql, statement.arguments(values if isinstance(values, Mapping) else {})))
+        return super().execute(statement, values)
+
+    def note(self, _c: object, _cursor: object, statement: str, values: object, _x: object, _many: bool) -> None:
+        self.asked.append((statement, values))
+
+
 def plans_of(graph: SqlGraph, look: Callable[[SqlTx], object]) -> list[str]:
     """Return what SQLite would do for each statement of a look."""
-    statements: list[tuple[str, object]] = []
     with graph.read() as tx:
-        engine = tx.connection.engine
-
-        def note(_c: object, _cursor: object, statement: str, values: object, _x: object, _many: bool) -> None:
-            statements.append((statement, values))
-
-        event.listen(engine, "before_cursor_execute", note)
-        look(tx)
-        event.remove(engine, "before_cursor_execute", note)
+        noting, engine = Noting(tx.connection), tx.connection.engine
+        event.listen(engine, "before_cursor_execute", noting.note)
+        look(replace(tx, session=noting))
+        event.remove(engine, "before_cursor_execute", noting.note)
         plan = tx.connection.connection.driver_connection
         assert plan is not None
-        return [row[3] for sql, values in statements for row in plan.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        return [row[3] for sql, values in noting.asked for row in plan.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -66,6 +80,6 @@ def test_no_look_reads_the_whole_history(graph: SqlGraph, name: str) -> None:
 def test_admission_looks_at_ready_runs_only(graph: SqlGraph) -> None:
     from loopy.store.runs import READY
 
-    steps = plans_of(graph, lambda tx: tx.connection.execute(READY, {"now": 0.0, "limit": 1}))
+    steps = plans_of(graph, lambda tx: tx.session.execute(READY, {"now": 0.0, "limit": 1}))
     assert any("ix_run_ready" in s for s in steps)
     assert [s for s in steps if s == "SCAN run"] == []
