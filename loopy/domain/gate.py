@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 from loopy.domain.added import Line, scan_added
@@ -48,6 +49,7 @@ def evaluate(policy: Policy, facts: Facts) -> Decision:
     return Decision(verdict=verdict, tier=number, reasons=reasons, findings=findings)
 
 
+@lru_cache(maxsize=256)
 def policy_digest(policy: Policy) -> str:
     """Return the sha256 of the policy's canonical JSON: sorted keys, no blanks, UTF-8."""
     text = json.dumps(policy.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
+@lru_cache(maxsize=8192)  # a run's paths are looked at in each of its turns, and before it ships
 def matches(patterns: tuple[str, ...], path: str) -> bool:
     """Whether any pattern hits the path, as it is written or as a file system without case or width would see it.
 

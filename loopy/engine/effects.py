@@ -137,6 +137,6 @@ def _intend(desk: Desk, claim: Claim, shipment: Shipment) -> tuple[Effect, bool]
 
 
 def _settle(desk: Desk, claim: Claim, effect: Effect, state: EffectState, detail: str = "") -> Effect:
-    with desk.graph.write(full=True) as tx:
+    with desk.graph.write() as tx:  # a power cut may undo it: the next one looks again; the run's end takes it along
         mine(tx, claim)
         return tx.effects.settle(effect, state, detail)

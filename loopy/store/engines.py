@@ -22,9 +22,9 @@ def file_of(url: str) -> Path | None:
     return Path(database) if url.startswith("sqlite") and database else None
 
 
-def engine_of(url: str, *, write: bool, full: bool = False, patience_s: float = BUSY_MS / 1000) -> Engine:
-    """Return a new engine; the commits of a `full` one survive a power cut, on Postgres all do."""
-    return _sqlite(url, write=write, full=full) if url.startswith("sqlite") else _postgres(url, write, patience_s)
+def engine_of(url: str, *, write: bool, patience_s: float = BUSY_MS / 1000) -> Engine:
+    """Return a new engine. On SQLite whoever uses it begins and commits by himself, see `session.Sessions`."""
+    return _sqlite(url, write=write) if url.startswith("sqlite") else _postgres(url, write, patience_s)
 
 
 @cache
@@ -33,7 +33,7 @@ def _compiled() -> tuple[Dialect, dict[Any, Any]]:
     return create_engine("sqlite://").dialect, {}
 
 
-def _sqlite(url: str, *, write: bool, full: bool) -> Engine:
+def _sqlite(url: str, *, write: bool) -> Engine:
     size, (dialect, statements) = 1 if write else 4, _compiled()
     made = create_engine(
         url,
@@ -44,7 +44,6 @@ def _sqlite(url: str, *, write: bool, full: bool) -> Engine:
         execution_options={"compiled_cache": statements},
     )
     made.dialect = dialect
-    sync = "FULL" if full else "NORMAL"
 
     @event.listens_for(made, "connect")
     def _set_up(dbapi: object, _record: object) -> None:
@@ -52,7 +51,7 @@ def _sqlite(url: str, *, write: bool, full: bool) -> Engine:
         for pragma in (
             f"busy_timeout={BUSY_MS}",
             "journal_mode=WAL",
-            f"synchronous={sync}",
+            "synchronous=NORMAL",
             "foreign_keys=ON",
             "wal_autocheckpoint=0",  # one checkpointer only: the WAL-reset bug of SQLite < 3.51.3
             "journal_size_limit=67108864",
@@ -61,10 +60,6 @@ def _sqlite(url: str, *, write: bool, full: bool) -> Engine:
             dbapi.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
         if not write:
             dbapi.execute("PRAGMA query_only=ON")  # type: ignore[attr-defined]
-
-    @event.listens_for(made, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return made
 

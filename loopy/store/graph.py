@@ -1,4 +1,4 @@
-"""Transactions on the work graph: one writer at a time on SQLite, a FULL-sync twin for what must survive a power cut."""
+"""Transactions on the work graph: one writer at a time; those that must survive a power cut wait for the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from loopy.domain.crashpoints import crashpoint
@@ -19,11 +19,11 @@ from loopy.domain.errors import StoreError
 from loopy.domain.events import Event
 from loopy.store import schema as s
 from loopy.store.engines import BUSY_MS, engine_of, file_of
-from loopy.store.files import WriterLock, checkpoint
+from loopy.store.files import WriterLock, checkpoint, to_disk
 from loopy.store.records import SqlApprovals, SqlEffects, SqlFleet, SqlReceipts
 from loopy.store.rows import event_of
 from loopy.store.runs import SqlRuns
-from loopy.store.session import Session
+from loopy.store.session import Session, Sessions
 from loopy.store.tickets import SqlTickets
 
 NEWEST_TRANSACTION = text("SELECT txid_snapshot_xmax(txid_current_snapshot())")
@@ -87,20 +87,16 @@ class SqlGraph:
         return file_of(self.url)
 
     @cached_property
-    def _writer(self) -> Engine:
-        return engine_of(self.url, write=True, patience_s=self.patience_s)
+    def _writer(self) -> Sessions:
+        return Sessions(engine_of(self.url, write=True, patience_s=self.patience_s), "BEGIN IMMEDIATE")
 
     @cached_property
-    def _full(self) -> Engine:
-        return engine_of(self.url, write=True, full=True) if self.path else self._writer
-
-    @cached_property
-    def _reader(self) -> Engine:
-        return engine_of(self.url, write=False)
+    def _reader(self) -> Sessions:
+        return Sessions(engine_of(self.url, write=False), "BEGIN")
 
     @cached_property
     def _look(self) -> Connection:
-        return self._reader.connect()
+        return self._reader.engine.connect()
 
     @cached_property
     def _lock(self) -> WriterLock:
@@ -108,25 +104,30 @@ class SqlGraph:
 
     @contextmanager
     def write(self, *, full: bool = False) -> Iterator[SqlTx]:
-        """Open a writing transaction. Raises StoreError when the database is locked, full or unreadable."""
-        engine = self._full if full else self._writer
-        with self._lock, self._translated(), engine.connect() as connection:
-            with connection.begin():
-                yield SqlTx(Session(connection), self.clock())
-                crashpoint("store.before_commit")
-            crashpoint("store.after_commit")
+        """Open a writing transaction; a `full` one is on the disk when the block ends.
+
+        The disk is waited for after the others have been let in: they may see it a moment before a power cut could not
+        undo it, and none of theirs outlives a power cut that it does not. Raises StoreError when the database is locked,
+        full or unreadable.
+        """
+        with self._lock, self._translated(), self._writer.transaction() as session:
+            yield SqlTx(session, self.clock())
+            crashpoint("store.before_commit")
+        crashpoint("store.after_commit")
+        if full and self.path is not None:
+            to_disk(self.path)
 
     @contextmanager
     def read(self) -> Iterator[SqlTx]:
         """Open a reading transaction: a consistent snapshot that blocks nobody."""
-        with self._translated(), self._reader.connect() as connection, connection.begin():
-            yield SqlTx(Session(connection), self.clock())
+        with self._translated(), self._reader.transaction() as session:
+            yield SqlTx(session, self.clock())
 
     def version(self) -> int:
         """Return a number that changes with every commit: SQLite's data version (5 µs), or Postgres's newest transaction."""
         with self._mutex, self._translated():
             if self.path is None:
-                with self._reader.connect() as connection:
+                with self._reader.engine.connect() as connection:
                     return connection.scalar(NEWEST_TRANSACTION) or 0
             driver = self._look.connection.driver_connection
             return int(driver.execute("PRAGMA data_version").fetchone()[0])  # type: ignore[union-attr]
@@ -134,7 +135,7 @@ class SqlGraph:
     def events(self, after: int, run: str = "", limit: int = 500) -> Sequence[Event]:
         """Return events with id above `after`, oldest first."""
         query = select(s.event).where(s.event.c.id > after).order_by(s.event.c.id).limit(limit)
-        with self._translated(), self._reader.connect() as connection:
+        with self._translated(), self._reader.engine.connect() as connection:
             rows = connection.execute(query.where(s.event.c.run == run) if run else query)
             return [event_of(r) for r in rows]
 
@@ -145,11 +146,9 @@ class SqlGraph:
 
     def close(self) -> None:
         """Give all connections back; the graph can be used again."""
-        for name in ("_look", "_writer", "_full", "_reader", "_lock"):
+        for name in ("_look", "_writer", "_reader", "_lock"):
             made = self.__dict__.pop(name, None)
-            if isinstance(made, Engine):
-                made.dispose()
-            elif made is not None:
+            if made is not None:
                 made.close()
 
     @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Float, Integer, Select, bindparam, case, func, insert, or_, select, update
@@ -249,6 +249,7 @@ class SqlRuns:
         return self._c.scalar(select(func.coalesce(func.sum(s.spend.c.micros), 0)).where(s.spend.c.run == run.id)) or 0
 
 
+@lru_cache(maxsize=512)  # outcomes are final, and each step of a run reads those before it
 def _outcome_of(run_id: str, version: int, body: str) -> Outcome:
     if version > SCHEMA:
         raise MigrationError(

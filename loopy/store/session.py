@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, cast
 
-from sqlalchemy import Connection, Executable, Insert, Table, bindparam, insert
+from sqlalchemy import Connection, Engine, Executable, Insert, Table, bindparam, insert
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import ClauseElement
 
@@ -119,6 +120,20 @@ class Session:
             return Rows(statement, self._driver.execute(statement.sql, arguments))
         return Rows(statement, self._driver.executemany(statement.sql, [statement.arguments(v) for v in values]))
 
+    @contextmanager
+    def begun(self, begin: str) -> Iterator[None]:
+        """Begin, and commit at the end of the block; SQLite's driver does it without SQLAlchemy."""
+        assert self._driver is not None
+        try:
+            self._driver.execute(begin)
+            yield
+            self._driver.commit()
+        except BaseException:
+            self._driver.rollback()
+            raise
+        finally:
+            self.connection.rollback()  # SQLAlchemy believes in a transaction as soon as it has run a statement
+
     def scalar(self, statement: Prepared | Executable, values: Values = ()) -> Any:
         """Return the first column of the first row, None if there is none."""
         row = self.execute(statement, values).first()
@@ -127,3 +142,31 @@ class Session:
     def scalars(self, statement: Prepared | Executable, values: Values = ()) -> list[Any]:
         """Return the first column of every row."""
         return [row[0] for row in self.execute(statement, values)]
+
+
+class Sessions:
+    """Sessions on one engine; on SQLite each keeps its connection, and begins and commits by the driver."""
+
+    def __init__(self, engine: Engine, begin: str) -> None:
+        self.engine, self._begin = engine, begin
+        self._free: list[Session] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Yield a session inside a transaction; commit at the end of the block, roll back on any error."""
+        if self.engine.dialect.name != "sqlite":
+            with self.engine.connect() as connection, connection.begin():
+                yield Session(connection)
+            return
+        session = self._free.pop() if self._free else Session(self.engine.connect())
+        try:
+            with session.begun(self._begin):
+                yield session
+        finally:
+            self._free.append(session)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        while self._free:
+            self._free.pop().connection.close()
+        self.engine.dispose()

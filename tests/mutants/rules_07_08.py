@@ -138,7 +138,7 @@ SWEEP: tuple[Mutant, ...] = (
     mutant(
         8,
         "receipt_forgotten",
-        engine("sweep", "                publish(self.desk, run)\n", "                pass\n"),
+        engine("sweep", "            publish(self.desk, run)\n", "            pass\n"),
         "test_8_the_sweep_publishes_a_receipt_that_was_not",
     ),
     mutant(

@@ -187,7 +187,7 @@ EFFECTS: tuple[Mutant, ...] = (
             "    with desk.graph.write(full=True) as tx:\n        run = mine",
             "    with desk.graph.write() as tx:\n        run = mine",
         ),
-        "test_15_intents_and_their_ends_survive_a_power_cut",
+        "test_15_intents_and_receipts_survive_a_power_cut",
     ),
 )
 
@@ -228,7 +228,13 @@ RECEIPTS: tuple[Mutant, ...] = (
         16,
         "end_lost_in_a_power_cut",
         engine("perform", "self.desk.graph.write(full=held.run.step is Step.SHIP)", "self.desk.graph.write()"),
-        "test_15_intents_and_their_ends_survive_a_power_cut",
+        "test_15_intents_and_receipts_survive_a_power_cut",
+    ),
+    mutant(
+        16,
+        "told_before_it_is_on_the_disk",
+        engine("sweep", "with self.desk.graph.write(full=True):", "with self.desk.graph.write():"),
+        "test_16_a_receipt_that_a_dead_worker_left_is_on_the_disk_before_it_is_published",
     ),
     mutant(
         16,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from loopy.domain.errors import StoreError
 from loopy.store.files import PASSIVE_BYTES
 from loopy.store.graph import SqlGraph
 from tests.store.conftest import Base, a_run
@@ -55,3 +62,41 @@ def test_a_killed_writer_leaves_the_file_whole(graph: SqlGraph, base: Base) -> N
     a_run(graph)
     assert base.sql("PRAGMA integrity_check") == [("ok",)]
     assert base.sql("SELECT count(*) FROM audit")[0][0] > last
+
+
+def as_after_a_power_cut(database: Path, folder: Path) -> list[str]:
+    """Return what the audit says in a copy of the database and its log as they are now."""
+    folder.mkdir()
+    for file in (database, database.with_name(database.name + "-wal")):
+        shutil.copyfile(file, folder / file.name)
+    with closing(sqlite3.connect(folder / database.name)) as copy:
+        return [row[0] for row in copy.execute("SELECT what FROM audit ORDER BY id")]
+
+
+def test_a_full_commit_is_in_the_log_when_the_disk_is_waited_for_and_a_plain_one_does_not_wait(
+    graph: SqlGraph, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert base.path is not None
+    path, wait, seen = base.path, os.fsync, list[list[str]]()
+
+    def fsync(fd: int) -> None:
+        assert os.path.samestat(os.fstat(fd), path.with_name(path.name + "-wal").stat())
+        seen.append(as_after_a_power_cut(path, tmp_path / f"cut{len(seen)}"))
+        with graph.write() as other:  # the writers' lock is free meanwhile
+            other.fleet.audit("test", f"during{len(seen)}", "x")
+        wait(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    for n, full in enumerate((False, True, False, True)):
+        with graph.write(full=full) as tx:
+            tx.fleet.audit("test", f"{n}", "x")
+    assert seen == [["0", "1"], ["0", "1", "during1", "2", "3"]]
+
+
+def test_a_disk_that_does_not_take_it_is_a_clear_error(graph: SqlGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(_fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StoreError, match="is not on the disk: Input/output error"), graph.write(full=True) as tx:
+        tx.fleet.audit("test", "lost", "x")
