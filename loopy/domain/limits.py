@@ -45,6 +45,12 @@ def slots(run: Run, limits: Limits, agents: Mapping[str, Agent], unproven: froze
             return {}
 
 
+def room(live: Iterable[Run], limits: Limits) -> int:
+    """Return how many more runs of one sort this host can take at most."""
+    turns = Counter(run.segment is Segment.TURN for run in live if run.segment is not Segment.FAILOVER)
+    return max(limits.turns - turns[True], limits.steps - turns[False], 0)
+
+
 def is_aged(run: Run, now: datetime) -> bool:
     """Return whether a run has waited until nothing can be more urgent."""
     return (now - (run.ready_at or run.created_at)).total_seconds() > run.priority * AGEING_S

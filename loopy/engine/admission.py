@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loopy.domain.agent import Agent
-from loopy.domain.limits import Limits, choose
+from loopy.domain.limits import Limits, choose, room
 from loopy.domain.states import RunState, remaining
 from loopy.engine.graph import Tx
 from loopy.engine.moves import Ring, dispatch
 from loopy.engine.order import QUEUES
 from loopy.ports import Fleet
+
+AT_LEAST = 8  # of those that are alike: a failover needs no slot, and so knows no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,14 @@ class Admission:
 
     def admit(self, tx: Tx) -> list[Ring]:
         """Dispatch every ready run that may go; return the doorbells to press after the commit."""
-        waiting = tx.runs.ready()
-        if not waiting:
+        if not tx.runs.any_ready():
             return []
+        live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
+        waiting = tx.runs.ready(max(room(live, self.limits), AT_LEAST))
         served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
         servable = [r for r in waiting if {QUEUES[s] for s in remaining(r.segment, r.step)} <= served]
         if not servable:
             return []
-        live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
         unproven = frozenset(c.account for c in tx.fleet.cooldowns().values() if not c.proven)
         agents: Mapping[str, Agent] = self.fleet.agents()
         chosen = choose(servable, live, self.limits, agents, unproven, tx.now)

@@ -64,10 +64,10 @@ class Runs(Protocol):
         """Return whether a run waits for admission."""
         ...
 
-    def ready(self, limit: int = 64) -> Sequence[Run]:
+    def ready(self, limit: int) -> Sequence[Run]:
         """Return ready runs in the order of admission: priority with ageing, least recently served repo first.
 
-        Of those that want the same slots at most `limit`, so that a crowd before one full slot hides nobody else.
+        Of those that want the same slots, suspects apart, at most `limit`, so that a crowd before one full slot hides nobody else.
         """
         ...
 

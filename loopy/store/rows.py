@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -16,6 +18,7 @@ from loopy.domain.events import Event
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.domain.ticket import Resolution, RunId, Ticket, TicketId, Trust
+from loopy.store.schema import run
 
 PREFIX = "LP-"
 RUN_COLUMNS = tuple(f.name for f in fields(Run))
@@ -60,25 +63,32 @@ def as_json(facts: Mapping[str, Any] | None) -> str:
     return json.dumps(facts, separators=(",", ":"), default=str) if facts else "{}"
 
 
-def run_of(row: Row[Any]) -> Run:
-    """Return a run's row as the domain's value."""
-    m = row._asdict()
-    m.pop("n")
-    m.update(
-        id=RunId(m["id"]),
-        ticket=ticket_id(m["ticket"]),
-        state=RunState(m["state"]),
-        segment=Segment(m["segment"]),
-        step=Step(m["step"]),
-        wait=Wait(m["wait"]) if m["wait"] else None,
-        verdict=Verdict(m["verdict"]) if m["verdict"] else None,
-        created_at=moment_of(m["created_at"]),
-        wake_at=moment(m["wake_at"]),
-        rung_at=moment(m["rung_at"]),
-        ready_at=moment(m["ready_at"]),
-        ended_at=moment(m["ended_at"]),
-    )
-    return Run(**m)
+def _known(kind: type[StrEnum]) -> Callable[[str], Any]:
+    members: dict[str, Any] = {member.value: member for member in kind}
+    return lambda stored: members.get(stored) or kind(stored)
+
+
+CONVERTED: dict[str, Callable[[Any], Any]] = {
+    "id": RunId,
+    "ticket": ticket_id,
+    "state": _known(RunState),
+    "segment": _known(Segment),
+    "step": _known(Step),
+    "wait": _known(Wait),
+    "verdict": _known(Verdict),
+    **{name: moment_of for name in RUN_COLUMNS if name in TIMES},
+}
+_in_order = itemgetter(*(run.columns.keys().index(name) for name in RUN_COLUMNS))
+_converted = tuple((RUN_COLUMNS.index(name), convert) for name, convert in CONVERTED.items())
+
+
+def run_of(row: Sequence[Any]) -> Run:
+    """Return a row of `schema.run`, its columns in the table's order, as the domain's value."""
+    values = list(_in_order(row))
+    for n, convert in _converted:
+        if values[n] is not None:
+            values[n] = convert(values[n])
+    return Run(*values)
 
 
 def run_columns(run: Run) -> dict[str, Any]:

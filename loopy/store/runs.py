@@ -37,8 +37,16 @@ from loopy.store.session import Prepared, Session, insertion
 
 ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
 ROWS = 500  # of one look; the next look takes the next
-# Runs that are alike here want the same slots and the same queues: none of them can go where another cannot.
-ALIKE = (s.run.c.segment, s.run.c.step, s.run.c.agent, s.run.c.account, s.run.c.repo, s.run.c.mission)
+# Runs that are alike here want the same slots and queues and are suspects or not: none can go where another cannot.
+ALIKE = (
+    s.run.c.segment,
+    s.run.c.step,
+    s.run.c.agent,
+    s.run.c.account,
+    s.run.c.repo,
+    s.run.c.mission,
+    s.run.c.deaths >= 2,
+)
 GET = Prepared(select(s.run).where(s.run.c.id == bindparam("id")))
 OUTCOME = Prepared(
     select(s.outcome.c.schema, s.outcome.c.body).where(
@@ -147,8 +155,8 @@ class SqlRuns:
     def any_ready(self) -> bool:
         return self._c.scalar(ANY_READY) is not None
 
-    def ready(self, limit: int = 64) -> Sequence[Run]:
-        return self._all(READY, now=seconds(self._now), limit=limit) if self.any_ready() else ()
+    def ready(self, limit: int) -> Sequence[Run]:
+        return self._all(READY, now=seconds(self._now), limit=limit)
 
     def owned(self, worker: str) -> Sequence[Run]:
         return self._all(OWNED, owner=worker)

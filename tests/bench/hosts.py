@@ -19,13 +19,13 @@ lease_s = 30
 [policy]
 sandbox = "none"
 [limits]
-turns = 64
-steps = 64
-repo = 64
+turns = 8
+steps = 8
+repo = 8
 [agents.a]
 cli = "command"
 argv = ["true"]
-concurrency = 64
+concurrency = 8
 """
 
 

@@ -121,7 +121,7 @@ def test_10_urgent_first_then_the_repository_served_least_recently(world: World)
     other = world.start("other repository", repo="/srv/two")
     urgent = world.start("urgent", repo="/srv/one", priority=0)
     with world.graph.read() as tx:
-        order = [r.id for r in tx.runs.ready()]
+        order = [r.id for r in tx.runs.ready(64)]
     assert world.run(first.id).live
     assert order == [urgent.id, other.id, busy.id]
 
@@ -133,7 +133,7 @@ def test_10_age_lifts_a_run_above_younger_and_more_urgent_ones(world: World) -> 
     world.clock.tick(1900)
     young = world.start("young", priority=1)
     with world.graph.read() as tx:
-        assert [r.id for r in tx.runs.ready()] == [old.id, young.id]
+        assert [r.id for r in tx.runs.ready(64)] == [old.id, young.id]
 
 
 def test_10_a_run_that_wants_two_slots_is_not_passed_by_turns_for_ever(world: World) -> None:

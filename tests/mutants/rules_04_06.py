@@ -28,8 +28,9 @@ FINAL: tuple[Mutant, ...] = (
             ),
             Edit(
                 STORE,
-                "insert(s.event), insert(s.outcome)",
-                'insert(s.event), insert(s.outcome).prefix_with("OR REPLACE")',
+                "    return OUTCOMES.validate_json(body)\n",
+                "    return OUTCOMES.validate_json(body)\n\n\n"
+                'ADD_OUTCOME = Prepared(ADD_OUTCOME.statement.prefix_with("OR REPLACE"))  # type: ignore\n',
             ),
         ),
         "test_4_an_outcome_is_written_once",

@@ -104,14 +104,14 @@ class MemoryRuns:
     def any_ready(self) -> bool:
         return any(r.state is RunState.READY for r in self.rows.runs.values())
 
-    def ready(self, limit: int = 64) -> Sequence[Run]:
+    def ready(self, limit: int) -> Sequence[Run]:
         def place(r: Run) -> tuple[Any, ...]:
             urgency = r.priority - (self.now - (r.ready_at or r.created_at)).total_seconds() / AGEING_S
             rank = next((n for n in range(4) if urgency < n), 4)
             return rank, self.rows.served.get(r.repo, 0), r.served, r.created_at, r.id
 
-        def alike(r: Run) -> tuple[str, ...]:
-            return r.segment, r.step, r.agent, r.account, r.repo, r.mission
+        def alike(r: Run) -> tuple[object, ...]:
+            return r.segment, r.step, r.agent, r.account, r.repo, r.mission, r.suspect
 
         ready = sorted(self._of(lambda r: r.state is RunState.READY), key=lambda r: (alike(r), place(r)))
         first = [r for _, group in groupby(ready, alike) for r in list(group)[:limit]]

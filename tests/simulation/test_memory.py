@@ -181,7 +181,7 @@ def _look(both: Same) -> None:
         lambda tx: sorted(tx.runs.orphaned(), key=lambda r: r.id),
         lambda tx: tx.runs.waiting_for(Wait.DEPENDENCY),
         lambda tx: tx.runs.any_ready(),
-        lambda tx: tx.runs.ready(),
+        lambda tx: tx.runs.ready(64),
         lambda tx: [r.id for r in tx.runs.ready(limit=1)],
         lambda tx: tx.runs.owned("w1"),
         lambda tx: [tx.runs.attempts(f"LP-{n}.1") for n in (1, 2)],
