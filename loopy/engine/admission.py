@@ -13,8 +13,6 @@ from loopy.engine.moves import Ring, dispatch
 from loopy.engine.order import QUEUES
 from loopy.ports import Fleet
 
-AT_LEAST = 8  # of those that are alike: a failover needs no slot, and so knows no room
-
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -28,7 +26,7 @@ class Admission:
         if not tx.runs.any_ready():
             return []
         live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
-        waiting = tx.runs.ready(max(room(live, self.limits), AT_LEAST))
+        waiting = tx.runs.ready(max(room(live, self.limits), 1))
         served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
         servable = [r for r in waiting if {QUEUES[s] for s in remaining(r.segment, r.step)} <= served]
         if not servable:

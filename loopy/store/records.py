@@ -24,6 +24,13 @@ EFFECTS_OF, EFFECTS_OF_KIND = Prepared(_EFFECTS_OF), Prepared(_EFFECTS_OF.where(
 INTEND = insertion(
     s.effect, "run", "kind", "ordinal", "state", "token", "commit", "target", "ref", "expected", "detail", "at"
 )
+_EFFECT = (
+    s.effect.c.run == bindparam("of"),
+    s.effect.c.kind == bindparam("of_kind"),
+    s.effect.c.ordinal == bindparam("nth"),
+    s.effect.c.state == bindparam("seen"),
+)
+SETTLE = Prepared(update(s.effect).where(*_EFFECT).values(state=bindparam("state"), detail=bindparam("detail")))
 APPROVALS_OF = Prepared(select(s.approval).where(s.approval.c.run == OF_RUN).order_by(s.approval.c.id))
 RECEIPT_OF = Prepared(select(s.receipt).where(s.receipt.c.run == OF_RUN))
 NEWEST = Prepared(select(s.receipt.c.seq, s.receipt.c.digest).order_by(s.receipt.c.seq.desc()).limit(1))
@@ -54,9 +61,8 @@ class SqlEffects:
         self._c.execute(INTEND, row | {"at": seconds(effect.at)})
 
     def settle(self, effect: Effect, state: EffectState, detail: str = "") -> Effect:
-        key = (s.effect.c.run == effect.run, s.effect.c.kind == effect.kind, s.effect.c.ordinal == effect.ordinal)
-        change = update(s.effect).where(*key, s.effect.c.state == effect.state).values(state=state, detail=detail)
-        if self._c.execute(change).rowcount != 1:
+        key = {"of": effect.run, "of_kind": effect.kind, "nth": effect.ordinal, "seen": effect.state}
+        if self._c.execute(SETTLE, {"state": state, "detail": detail, **key}).rowcount != 1:
             raise LostError(effect.key, "the effect was settled by somebody else")
         return replace(effect, state=state, detail=detail)
 

@@ -67,6 +67,7 @@ DUE = DUE.order_by(s.run.c.wake_at).limit(ROWS)
 ORPHANED = select(s.run).where(s.CANCELLED, s.run.c.owner.is_(None), s.run.c.segment != "finish").limit(ROWS)
 WAITING_FOR = IN_STATE["waiting"].where(s.run.c.wait == bindparam("why")).limit(ROWS)
 OWNED = Prepared(IN_STATE["running"].where(s.run.c.owner == bindparam("owner")))
+BEAT = Prepared(update(s.run).where(s.run.c.id == bindparam("of")).values(beat=s.run.c.beat + 1))
 ANY_READY = Prepared(select(s.run.c.id).where(s.IS["ready"]).limit(1))
 NEWEST_SERVICE = Prepared(select(func.max(s.repo.c.served)))
 SERVE = Prepared(update(s.repo).where(s.repo.c.path == bindparam("of")).values(served=bindparam("n")))
@@ -240,7 +241,7 @@ class SqlRuns:
         tokens = {c.run.id: c.token for c in claims}
         mine = [r for r in self.owned(worker) if tokens.get(r.id) == r.token]
         if mine:
-            self._c.execute(update(s.run).where(s.run.c.id.in_([r.id for r in mine])).values(beat=s.run.c.beat + 1))
+            self._c.execute(BEAT, [{"of": r.id} for r in mine])
         return {r.id: r for r in mine}
 
     def serve(self, run: Run) -> int:

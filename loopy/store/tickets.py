@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -23,6 +24,13 @@ NEWEST = Prepared(select(func.max(s.ticket.c.n)))
 GIVEN = ("title", "body", "repo", "assignee", "priority", "source")
 ADD = insertion(s.ticket, *GIVEN, "n", "labels", "source_trust", "created_at")
 DEPENDENTS = Prepared(select(s.dependency.c.ticket).where(s.dependency.c.needs == bindparam("needs")))
+
+
+@cache
+def _changing(columns: frozenset[str]) -> Prepared:
+    """Return the update of these columns."""
+    values: dict[str, Any] = {name: bindparam(name) for name in sorted(columns)}
+    return Prepared(update(s.ticket).where(s.ticket.c.n == bindparam("of")).values(values))
 
 
 class SqlTickets:
@@ -56,7 +64,7 @@ class SqlTickets:
 
     def change(self, ticket_id: str, **changes: Any) -> None:
         n = ticket_number(ticket_id)
-        if self._c.execute(update(s.ticket).where(s.ticket.c.n == n).values(stored(changes))).rowcount != 1:
+        if self._c.execute(_changing(frozenset(changes)), {"of": n, **stored(changes)}).rowcount != 1:
             raise RefusedError(ticket_id, "there is no such ticket", hint="`loopy ticket list` shows all")
 
     def all(self, *, open_only: bool = False, limit: int = 500) -> Sequence[Ticket]:
