@@ -44,9 +44,9 @@ SETTINGS: Mapping[str, Any] = {
     # the process is ours: Celery neither takes the root logger nor stdout
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
-    # Flower
-    "worker_send_task_events": True,
-    "task_send_sent_event": True,
+    # events cost each step a tenth of its time: Flower turns them on in all workers while it watches
+    "worker_send_task_events": False,
+    "task_send_sent_event": False,
     "event_queue_expires": 60.0,
     "event_queue_ttl": 5.0,
 }
