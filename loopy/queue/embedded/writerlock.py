@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FIRST_NAP_S, LONGEST_NAP_S = 0.0001, 0.001
+FIRST_NAP_S, LONGEST_NAP_S = 0.0001, 0.0005
 
 
 class WriterLock:
