@@ -9,13 +9,15 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from tests.bench import real
 from tests.bench.hosts import make_home, redis_server, wait, worker
-from tests.bench.measures import STEPS, Bare, Loopy, fill, idle, interleaved, p50, takeover
+from tests.bench.measures import STEPS, Bare, Loopy, fill, fsync_ms, idle, interleaved, p50, takeover
 
 THREADS = ("-P", "threads", "-c", "4")
 
@@ -28,16 +30,14 @@ def main(words: list[str]) -> int:
     if shutil.which("redis-server") is None:
         print("the yardstick needs redis-server", file=sys.stderr)
         return 2
-    load = os.getloadavg()[0]
+    load, rows = os.getloadavg()[0], list[Row]()
     with tempfile.TemporaryDirectory(prefix="loopy-bench-") as folder:
-        rows = [
-            *chains(Path(folder), quick=quick),
-            *recovery(Path(folder), quick=quick),
-            *growth(Path(folder), quick=quick),
-        ]
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start.\n"
-    )
+        disk = fsync_ms(Path(folder))
+        for part in (chains, recovery, growth, waits, volume):
+            print(f"{part.__name__} …", file=sys.stderr, flush=True)
+            rows += part(Path(folder), quick=quick)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start"
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, an fsync {disk:.2f} ms.\n")
     print("| what | figure | against | ratio | bar |\n|---|---|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(row)} |")
@@ -52,52 +52,56 @@ def chains(folder: Path, *, quick: bool) -> list[Row]:
     many, rounds, ones_each = (20, 1, 5) if quick else (200, 3, 40)
     with ExitStack() as stack:
         url = stack.enter_context(redis_server(folder))
-        base = dict(os.environ) | {"BENCH_REDIS": url}
-        embedded, redis_home = (
-            make_home(folder / "embedded"),
-            make_home(folder / "redis", broker=url.replace("/0", "/1")),
-        )
-        stack.enter_context(worker("tests.bench.bare", base, *THREADS, "-n", "bare@%h"))
-        ours = stack.enter_context(worker("tests.bench.noop", embedded, *THREADS, "-n", "embedded@%h"))
-        stack.enter_context(worker("tests.bench.noop", redis_home, *THREADS, "-n", "redis@%h"))
-        sides = (Bare.at(url), Loopy.at(embedded), Loopy.at(redis_home))
+        urls = [url.replace("/0", f"/{n}") for n in range(3)]
+        for n, pool in enumerate((("-c", "4"), THREADS)):
+            env = dict(os.environ) | {"BENCH_REDIS": urls[n]}
+            stack.enter_context(worker("tests.bench.bare", env, *pool, "-n", f"bare{n}@%h"))
+        ours, pids = [], []
+        for name, broker, workers in (("one", "", 1), ("two", "", 2), ("redis", urls[2], 1)):
+            env = make_home(folder / name, broker=broker)
+            names = [f"{name}{n}@%h" for n in range(workers)]
+            pids += [stack.enter_context(worker("tests.bench.noop", env, *THREADS, "-n", n)).pid for n in names]
+            ours.append(Loopy.at(env))
+        sides: tuple[Bare | Loopy, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours)
         for side in sides:
             side.one()
         ones = [p50(f) for f in interleaved([s.one for s in sides], ones_each)]
         both = [[side.many(many) for side in sides] for _ in range(rounds)]
-        filed = [many / p50([r[n][0] for r in both]) for n in range(3)]
-        rates = [many * STEPS / p50([r[n][1] for r in both]) for n in range(3)]
+        filed = [many / p50([r[n][0] for r in both]) for n in range(len(sides))]
+        rates = [many * STEPS / p50([r[n][1] for r in both]) for n in range(len(sides))]
         time.sleep(6)  # the embedded consumer looks more seldom when nothing comes
-        memory, busy = idle(ours.pid, 3 if quick else 20)
+        memory, busy = idle(pids[0], 3 if quick else 20)
+    rows = [
+        row
+        for n, name in ((2, "embedded"), (3, "embedded, two workers"), (4, "Redis"))
+        for row in _beside(n, name, ones, rates, filed)
+    ]
     return [
-        *_beside(1, "embedded", ones, rates, filed, many),
-        *_beside(2, "Redis", ones, rates, filed, many),
+        *rows,
         ("idle memory of a worker (PSS)", f"{memory:.0f} MB", "", "", "< 150 MB"),
         ("an idle worker's share of a core", f"{busy:.2f} %", "", "", "< 1 %"),
     ]
 
 
-def _beside(n: int, name: str, ones: list[float], rates: list[float], filed: list[float], many: int) -> list[Row]:
-    """Return the rows of one broker beside the bare chain, which is the first of each list."""
-    bars = ("≤ 1.0", "≥ 1.0") if n == 1 else ("", "")
-    step, bare_step = 1000 * ones[n] / STEPS, 1000 * ones[0] / STEPS
-    return [
-        (f"a step's latency, {name}", f"{step:.1f} ms", f"{bare_step:.1f} ms", f"{step / bare_step:.2f}", bars[0]),
-        (
-            f"steps a second, {many} runs, {name}",
-            f"{rates[n]:.0f}",
-            f"{rates[0]:.0f}",
-            f"{rates[n] / rates[0]:.2f}",
-            bars[1],
-        ),
-        (f"tickets filed a second, {name}", f"{filed[n]:.0f}", f"{filed[0]:.0f}", f"{filed[n] / filed[0]:.2f}", ""),
-    ]
+def _beside(n: int, name: str, ones: list[float], rates: list[float], filed: list[float]) -> Iterator[Row]:
+    """Yield the rows of one broker beside the bare chain in Celery's default pool, and beside the one in threads."""
+    ours = (1000 * ones[n] / STEPS, rates[n], filed[n])
+    for at, pool in ((0, "prefork"), (1, "threads")):
+        bars = ("≤ 1.0", "≥ 1.0", "") if (n, at) == (2, 0) else ("", "", "")
+        bare = (1000 * ones[at] / STEPS, rates[at], filed[at])
+        for what, unit, mine, its, bar in zip(WHAT, ("ms", "/s", "/s"), ours, bare, bars, strict=True):
+            if at == 0 or what != WHAT[2]:
+                figures = [f"{figure:.1f} {unit}" if unit == "ms" else f"{figure:.0f} {unit}" for figure in (mine, its)]
+                yield f"{what}, {name}", figures[0], f"{figures[1]} ({pool})", f"{mine / its:.2f}", bar
+
+
+WHAT = ("a step's latency", "steps of many runs at once", "tickets filed")
 
 
 def recovery(folder: Path, *, quick: bool) -> list[Row]:
     """Kill the worker in the middle of a step; how soon does the survivor go on?"""
     env, took = make_home(folder / "killed", turn_s=60), list[float]()
-    for n in range(2 if quick else 8):
+    for n in range(2 if quick else 5):
         with ExitStack() as stack:
             pair = [stack.enter_context(worker("tests.bench.noop", env, *THREADS, "-n", f"k{n}{i}@%h")) for i in (0, 1)]
             home = Loopy.at(env)
@@ -139,7 +143,7 @@ def growth(folder: Path, *, quick: bool) -> list[Row]:
             homes.append(Loopy.at(env))
         for home in homes:
             home.one()
-        ones = [p50(f) for f in interleaved([h.one for h in homes], 5 if quick else 40)]
+        ones = [p50(f) for f in interleaved([h.one for h in homes], 5 if quick else 30)]
     empty = f"{1000 * ones[0]:.0f} ms, none"
     return [
         (
@@ -150,6 +154,40 @@ def growth(folder: Path, *, quick: bool) -> list[Row]:
             "≤ 1.2",
         )
         for size, took in zip(sizes[1:], ones[1:], strict=True)
+    ]
+
+
+def waits(folder: Path, *, quick: bool) -> list[Row]:
+    """What a person waits for: the worker, the command line, the agent."""
+    ready, agents = real.start_up(folder, 1 if quick else 4)
+    bare, says = (p50([real.process(*words) for _ in range(3 if quick else 9)]) for words in (NOTHING, HELP))
+    slowest = f"{1000 * max(agents):.0f} ms the slowest of {len(agents)}"
+    return [
+        ("`loopy up` is ready", f"{p50(ready):.2f} s", f"{max(ready):.2f} s the slowest of {len(ready)}", "", "< 2 s"),
+        ("ticket filed → agent's first instruction", f"{1000 * p50(agents):.0f} ms", slowest, "", "< 500 ms"),
+        ("`loopy --help`", f"{1000 * says:.0f} ms", f"{1000 * bare:.0f} ms, Python alone", f"{says / bare:.2f}", ""),
+    ]
+
+
+NOTHING, HELP = ("-c", "pass"), ("-m", "loopy.cli.main", "--help")
+
+
+def volume(folder: Path, *, quick: bool) -> list[Row]:
+    """Many agents that talk at once, and one that prints a gigabyte."""
+    n = 10 if quick else 50
+    lost, worker_mb, beside_mb, at_once = real.crowd(folder, n)
+    grown, graph, took = real.flood(folder)
+    said = f"{lost} of {n * real.LINES:,} lines lost"
+    return [
+        (f"{n} agents that talk, {at_once} at once", said, f"guards and agents {beside_mb:.0f} MB", "", "0"),
+        ("the worker's memory meanwhile (PSS)", f"{worker_mb:.0f} MB", "", "", "< 200 MB"),
+        (
+            "growth by 1 GB of an agent's output",
+            f"{grown:.0f} MB",
+            f"graph {graph:.1f} MB, {took:.0f} s",
+            "",
+            "< 50 MB",
+        ),
     ]
 
 

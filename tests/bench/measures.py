@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from loopy.domain.states import RunState
 from loopy.domain.ticket import Ticket, TicketId
 from loopy.store.board import counts
 from tests.bench import bare
-from tests.bench.hosts import ROOT, children, cpu_s, pss_mb, wait
+from tests.bench.hosts import children, cpu_s, pss_mb, wait
 
 STEPS = len(bare.STEPS)
 TITLE = "no-op"
@@ -76,7 +76,7 @@ class Bare:
     def at(cls, url: str) -> Bare:
         import redis
 
-        return cls(bare.make(url), redis.Redis.from_url(url))
+        return cls(bare.make(url), redis.Redis.from_url(url, socket_timeout=90))
 
     def submit(self) -> None:
         self.count += 1
@@ -166,11 +166,16 @@ def idle(pid: int, seconds: float) -> tuple[float, float]:
     return pss_mb(pid), 100 * (cpu_s(pid) - before) / (time.monotonic() - began)
 
 
-def help_s() -> float:
-    """Return the seconds of `loopy --help`."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-m", "loopy.cli.main", "--help"], cwd=ROOT, capture_output=True, check=True)
-    return time.monotonic() - began
+def fsync_ms(folder: Path) -> float:
+    """Return the median of what it costs here to wait for the disk after 8 KB."""
+    fd, took = os.open(folder / "fsync", os.O_RDWR | os.O_CREAT), []
+    for n in range(100):
+        os.pwrite(fd, b"x" * 8192, n * 8192)
+        began = time.monotonic()
+        os.fsync(fd)
+        took.append(1000 * (time.monotonic() - began))
+    os.close(fd)
+    return p50(took)
 
 
 def p50(figures: Sequence[float]) -> float:
