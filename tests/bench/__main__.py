@@ -65,7 +65,9 @@ def chains(folder: Path, *, quick: bool) -> list[Row]:
         sides: tuple[Bare | Loopy, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours)
         for side in sides:
             side.one()
-        ones = [p50(f) for f in interleaved([s.one for s in sides], ones_each)]
+        interleaved([s.one for s in sides], ones_each)
+        ones = [p50(side.steps[1:]) for side in sides]
+        ships = [p50(side.ships[1:]) for side in ours]
         both = [[side.many(many) for side in sides] for _ in range(rounds)]
         filed = [many / p50([r[n][0] for r in both]) for n in range(len(sides))]
         rates = [many * STEPS / p50([r[n][1] for r in both]) for n in range(len(sides))]
@@ -78,6 +80,7 @@ def chains(folder: Path, *, quick: bool) -> list[Row]:
     ]
     return [
         *rows,
+        ("a ship: intent, push, read-back, receipt; two fsyncs", f"{1000 * ships[0]:.1f} ms", "", "", ""),
         ("idle memory of a worker (PSS)", f"{memory:.0f} MB", "", "", "< 150 MB"),
         ("an idle worker's share of a core", f"{busy:.2f} %", "", "", "< 1 %"),
     ]
@@ -85,10 +88,10 @@ def chains(folder: Path, *, quick: bool) -> list[Row]:
 
 def _beside(n: int, name: str, ones: list[float], rates: list[float], filed: list[float]) -> Iterator[Row]:
     """Yield the rows of one broker beside the bare chain in Celery's default pool, and beside the one in threads."""
-    ours = (1000 * ones[n] / STEPS, rates[n], filed[n])
+    ours = (1000 * ones[n], rates[n], filed[n])
     for at, pool in ((0, "prefork"), (1, "threads")):
         bars = ("≤ 1.0", "≥ 1.0", "") if (n, at) == (2, 0) else ("", "", "")
-        bare = (1000 * ones[at] / STEPS, rates[at], filed[at])
+        bare = (1000 * ones[at], rates[at], filed[at])
         for what, unit, mine, its, bar in zip(WHAT, ("ms", "/s", "/s"), ours, bare, bars, strict=True):
             if at == 0 or what != WHAT[2]:
                 figures = [f"{figure:.1f} {unit}" if unit == "ms" else f"{figure:.0f} {unit}" for figure in (mine, its)]

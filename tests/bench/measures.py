@@ -7,13 +7,13 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from loopy.bootstrap.services import Services, services
-from loopy.domain.states import RunState
+from loopy.domain.states import RunState, Step
 from loopy.domain.ticket import Ticket, TicketId
 from loopy.store.board import counts
 from tests.bench import bare
@@ -28,6 +28,8 @@ class Loopy:
     """A home as the benchmark uses it: file, start, and see the end."""
 
     made: Services
+    steps: list[float] = field(default_factory=list)  # of each `one`: the mean of the steps before the ship
+    ships: list[float] = field(default_factory=list)  # and the ship: intent, push, read-back, receipt
 
     @classmethod
     def at(cls, env: dict[str, str]) -> Loopy:
@@ -47,12 +49,16 @@ class Loopy:
 
     def one(self) -> float:
         """Return the seconds of one workflow, from filing to its receipt."""
-        began = time.monotonic()
+        began = time.time()
         run_id = self.submit()
         wait(lambda: self.run(run_id).state is RunState.ENDED, pause=0.002)
-        took = time.monotonic() - began
+        ended = time.time()
         assert self.run(run_id).verdict == "PASSED", self.run(run_id)
-        return took
+        with self.made.graph.read() as tx:
+            packed = next(e.at for e in tx.runs.story(run_id) if (e.name, e.step) == ("run.queued", Step.SHIP))
+        self.steps.append((packed.timestamp() - began) / (STEPS - 1))
+        self.ships.append(ended - packed.timestamp())
+        return ended - began
 
     def many(self, n: int) -> tuple[float, float]:
         """Return (seconds until all have been filed, seconds until all have ended)."""
@@ -71,6 +77,7 @@ class Bare:
     app: Any
     client: Any
     count: int = 0
+    steps: list[float] = field(default_factory=list)
 
     @classmethod
     def at(cls, url: str) -> Bare:
@@ -86,7 +93,9 @@ class Bare:
         began = time.monotonic()
         self.submit()
         assert self.client.blpop(["done"], timeout=30)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        self.steps.append(took / STEPS)
+        return took
 
     def many(self, n: int) -> tuple[float, float]:
         began = time.monotonic()
