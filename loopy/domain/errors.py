@@ -5,6 +5,8 @@ LoopyError
 ├── NotFoundError        no ticket, run, agent or file of that name (exit 2)
 ├── RefusedError         the act is not allowed in this state (exit 2)
 ├── StoreError           the work graph cannot be read or written (exit 3)
+│   ├── AwayError        not now: it is locked, or its server is away; what was tried may be tried again
+│   │   └── FullError    its disk is full
 │   └── MigrationError   the graph's schema is not the one this version knows
 ├── BrokerError          the broker cannot be reached or is unfit (exit 3)
 ├── GitError             a git command failed
@@ -55,6 +57,14 @@ class StoreError(LoopyError):
     """The work graph cannot be read or written."""
 
     exit_code = 3
+
+
+class AwayError(StoreError):
+    """The work graph cannot be read or written at this moment; nothing was half-written, so it may be tried again."""
+
+
+class FullError(AwayError):
+    """The disk of the work graph is full."""
 
 
 class MigrationError(StoreError):

@@ -22,6 +22,7 @@ QUEUES: Mapping[Step, str] = MappingProxyType(
 
 LEASE_S, MARGIN_S, LOOK_CAP_S = 30.0, 6.0, 2.0
 BEAT_S, FLUSH_S = 1.0, 0.2
+AGAIN_S = 5.0  # the longest pause between two tries of a finish
 RING_BACKOFF_S, RING_DOUBLINGS = 2.0, 5
 COOLDOWN_MIN_S, RESET_MARGIN_S = 60, 5
 MOVES = 4  # failovers in one turn before the run parks

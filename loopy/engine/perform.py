@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from loopy.domain.agent import Tried
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import ConfigError, GitError, LostError, MigrationError, WorkspaceError
+from loopy.domain.errors import AwayError, ConfigError, FullError, GitError, LostError, MigrationError, WorkspaceError
 from loopy.domain.failures import FULL_DISK, Failure
 from loopy.domain.outcome import Coded, NotShipped, StepResult, Unchanged
 from loopy.domain.plan import Routed
@@ -24,8 +24,10 @@ from loopy.engine.facts import Ground, ground
 from loopy.engine.failover import cool
 from loopy.engine.graph import Tx
 from loopy.engine.moves import Ring
+from loopy.engine.order import AGAIN_S, FLUSH_S
 from loopy.engine.publish import publish
 from loopy.engine.pulse import ClaimLeash, Pulse
+from loopy.engine.spending import settle
 from loopy.engine.takeover import free_dead
 from loopy.engine.work import WORK
 
@@ -53,9 +55,10 @@ class Performer:
             with self.pulse.leash(held) as leash:
                 result = self._work(held, leash)
                 on = self._ground(held, result)
-            if self.pulse.draining.is_set() and isinstance(result, Tried | NotShipped):
-                return self._give_back(held)
-            return self._finish(held, result, on)
+                if self.pulse.draining.is_set() and isinstance(result, Tried | NotShipped):
+                    return self._give_back(leash)
+                moved, rings = self._record(leash, result, on)
+            return self._go_on(held, moved, rings)
         except LostError as lost:
             log.info("stopped: %s", lost)
         except MigrationError as newer:
@@ -88,7 +91,7 @@ class Performer:
         except (ConfigError, WorkspaceError, GitError) as error:
             return Tried(failure=Failure.WORKSPACE, detail=str(error))
         except Exception as error:  # recorded: the run's history says what rose, the log says where
-            if isinstance(error, OSError) and error.errno in FULL_DISK:
+            if isinstance(error, FullError) or (isinstance(error, OSError) and error.errno in FULL_DISK):
                 return Tried(failure=Failure.DISK_FULL, detail=str(error))
             log.exception("%s of %s failed", held.run.step, held.run.id)
             return Tried(failure=Failure.INTERNAL, detail=f"{type(error).__name__}: {error}"[:1000])
@@ -100,30 +103,57 @@ class Performer:
         except (ConfigError, WorkspaceError, GitError):  # the step has failed of it, too: the operator's word remains
             return ground(self.desk, replace(held.run, base=""), "")
 
-    def _finish(self, held: Claim, result: StepResult, on: Ground) -> bool:
+    def _record(self, leash: ClaimLeash, result: StepResult, on: Ground) -> tuple[Run, list[Ring]]:
+        """Try to finish until it is on record, as long as the claim is kept alive: nobody pays a turn twice (rule 5)."""
+        pause = FLUSH_S
+        while not leash.lost:
+            try:
+                return self._finish(leash, result, on)
+            except AwayError as error:
+                if self.desk.clock.awake() > leash.deadline:
+                    raise
+                if pause == FLUSH_S:
+                    log.warning(
+                        "%s: the result of %s waits for the graph: %s", leash.run_id, leash.claim.run.step, error
+                    )
+            self.desk.pause(pause)
+            pause = min(2 * pause, AGAIN_S)
+        raise LostError(leash.run_id, "was lost before its result could be written")
+
+    def _finish(self, leash: ClaimLeash, result: StepResult, on: Ground) -> tuple[Run, list[Ring]]:
+        held = leash.claim
         crashpoint("finish.before_transaction")
-        with self.desk.graph.write(full=held.run.step is Step.SHIP) as tx:
+        with leash.gathered() as said, self.desk.graph.write(full=held.run.step is Step.SHIP) as tx:
 
             def ending(run: Run, move: Next) -> Run:
                 return end(self.desk, tx, run, move, on.sha256)
 
+            if said:
+                tx.runs.stream(held, said)
             moved = finish(tx, held, result, on.facts(tx, held.run, result), ending)
+            settle(tx, held.run, result)
             _note_account(tx, held.run, moved, result)
             if moved.wait is Wait.APPROVAL:
                 on.ask(tx, moved, result)
-            queued, onward = moved.state is RunState.QUEUED, moved.epoch == held.run.epoch
-            nothing_freed = queued and onward and not isinstance(result, PROOFS)
+            nothing_freed = _chain_goes_on(held, moved) and not isinstance(result, PROOFS)
             rings = [] if nothing_freed else self.desk.admission.admit(tx)
+        return moved, rings
+
+    def _go_on(self, held: Claim, moved: Run, rings: list[Ring]) -> bool:
+        """Ring and publish, as the finish has it on record."""
         crashpoint("finish.after_commit")
+        onward = moved.epoch == held.run.epoch
         ring_all(self.desk.doorbell, [*([] if onward else [Ring.of(moved)]), *rings])
         if moved.state is RunState.ENDED:
             publish(self.desk, moved)
-        return queued and onward
+        return _chain_goes_on(held, moved)
 
-    def _give_back(self, held: Claim) -> bool:
+    def _give_back(self, leash: ClaimLeash) -> bool:
         """A draining worker hands its run back untouched: same position, a new token, nobody's death."""
-        with self.desk.graph.write() as tx:
-            moves.free(tx, mine(tx, held), "its worker stopped", death=False, own_doing=False)
+        with leash.gathered() as said, self.desk.graph.write() as tx:
+            if said:
+                tx.runs.stream(leash.claim, said)
+            moves.free(tx, mine(tx, leash.claim), "its worker stopped", death=False, own_doing=False)
         return False
 
     def _await_version(self, held: Claim, why: str) -> None:
@@ -132,6 +162,10 @@ class Performer:
         with self.desk.graph.write() as tx:
             run = mine(tx, held)
             moves.wait(tx, run, Wait.VERSION, tx.now + timedelta(minutes=5), why, token=run.token + 1)
+
+
+def _chain_goes_on(held: Claim, moved: Run) -> bool:
+    return moved.state is RunState.QUEUED and moved.epoch == held.run.epoch
 
 
 def _note_account(tx: Tx, before: Run, moved: Run, result: StepResult) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import LoopyError, LostError, StoreError
+from loopy.domain.errors import LoopyError, LostError
 from loopy.domain.events import StreamEvent
 from loopy.domain.run import Claim
 from loopy.engine.claims import mine
@@ -18,7 +18,6 @@ from loopy.engine.order import BEAT_S, DEADLINES_S, FLUSH_S
 from loopy.ports import Clock
 
 log = logging.getLogger("loopy.engine")
-BATCH = 64
 
 
 @dataclass(eq=False)
@@ -32,7 +31,7 @@ class ClaimLeash:
     lost: bool = False
     cancelled: bool = False
     _events: list[StreamEvent] = field(default_factory=list)
-    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _pen: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def run_id(self) -> str:
@@ -62,27 +61,26 @@ class ClaimLeash:
         return "draining" if self.draining.is_set() else None
 
     def emit(self, *events: StreamEvent) -> None:
-        """Append to the stream; written in batches, by the heart at the latest."""
-        with self._mutex:
-            self._events.extend(events)
-            full = len(self._events) >= BATCH
-        if full:
-            with suppress(StoreError):  # no agent fails because its words cannot be written at this moment
-                self.flush()
+        """Append to the stream; only the heart and the finish write it, so no agent waits for the graph."""
+        self._events.extend(events)
+
+    @contextmanager
+    def gathered(self) -> Iterator[Sequence[StreamEvent]]:
+        """Give one writer at a time what has gathered; it is forgotten only when the block has ended well."""
+        with self._pen:
+            batch = tuple(self._events)
+            yield batch
+            del self._events[: len(batch)]
 
     def flush(self) -> None:
         """Write what has gathered, under the token; a lost claim writes nothing. Raises StoreError, and keeps it then."""
-        with self._mutex:
-            batch, self._events = self._events, []
-            if batch and not self.lost:
-                try:
-                    with self.graph.write() as tx:
-                        tx.runs.stream(self.claim, batch)
-                except LostError:
-                    self.lost = True
-                except StoreError:
-                    self._events = batch
-                    raise
+        if self.lost or not self._events or self._pen.locked():  # the finish is writing it: the heart must not wait
+            return
+        try:
+            with self.gathered() as batch, self.graph.write() as tx:
+                tx.runs.stream(self.claim, batch)
+        except LostError:
+            self.lost = True
 
 
 class Pulse:
@@ -122,7 +120,6 @@ class Pulse:
             self._leashes.add(leash)
         try:
             yield leash
-            leash.flush()
         finally:
             with self._mutex:
                 self._leashes.discard(leash)
@@ -148,13 +145,13 @@ class Pulse:
     def _run(self) -> None:
         beats = 0.0
         while not self._stop.wait(FLUSH_S):
+            if self._clock.awake() - beats >= BEAT_S:
+                beats = self._clock.awake()
+                _safely(self.beat)
             with self._mutex:
                 leashes = list(self._leashes)
             for leash in leashes:
                 _safely(leash.flush)
-            if self._clock.awake() - beats >= BEAT_S:
-                beats = self._clock.awake()
-                _safely(self.beat)
 
 
 def _safely(act: Callable[[], None]) -> None:

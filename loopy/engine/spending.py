@@ -6,9 +6,10 @@ from loopy.domain.agent import Tried
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import Coded, StepResult, Unchanged
 from loopy.domain.policy import Policy
-from loopy.domain.run import Claim
+from loopy.domain.run import Claim, Run
 from loopy.engine.claims import mine
 from loopy.engine.desk import Desk
+from loopy.engine.graph import Tx
 
 
 def reserve(desk: Desk, claim: Claim, policy: Policy) -> Tried | None:
@@ -26,9 +27,8 @@ def reserve(desk: Desk, claim: Claim, policy: Policy) -> Tried | None:
     )
 
 
-def settle(desk: Desk, claim: Claim, result: StepResult) -> None:
-    """Replace the reserve by what the agent says it cost; a turn that does not say keeps its reserve."""
+def settle(tx: Tx, run: Run, result: StepResult) -> None:
+    """Replace the reserve of a claimed run by what the agent says it cost; a turn that does not say keeps its reserve."""
     usage = result.turned.usage if isinstance(result, Coded | Unchanged) else None
     if usage is not None and usage.cost_micros is not None:
-        with desk.graph.write() as tx:
-            tx.runs.spend(mine(tx, claim), 0, usage.cost_micros)
+        tx.runs.spend(run, 0, usage.cost_micros)

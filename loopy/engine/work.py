@@ -20,7 +20,7 @@ from loopy.engine.gating import gate_facts
 from loopy.engine.roster import roster
 from loopy.engine.scene import Scene, scene
 from loopy.engine.shipping import ship_work
-from loopy.engine.spending import reserve, settle
+from loopy.engine.spending import reserve
 from loopy.engine.story import EVIDENCE_JSON, EVIDENCE_PAGE, PATCH, gather, sha256_of
 from loopy.ports import Brief, Leash, Tip, Workspace
 from loopy.steps import check as checking
@@ -78,9 +78,7 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     text = coding.prompt(at.ticket, at.plan, claim.run.turn, _feedback(desk, at, place, claim.token))
     brief = Brief(text, claim.run.turn, at.session(agent.name))
     by = coding.Ruling(policy, facts, at.tree_before)
-    result = coding.code(agent, brief, place, by, desk.driver, desk.workspaces, leash)
-    settle(desk, claim, result)
-    return result
+    return coding.code(agent, brief, place, by, desk.driver, desk.workspaces, leash)
 
 
 def _slips_past(desk: Desk, run: Run, on: Ground) -> bool:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from loopy.domain.errors import StoreError
+from loopy.domain.errors import AwayError, StoreError
 
 PASSIVE_BYTES, TRUNCATE_BYTES = 4 << 20, 32 << 20
 
@@ -30,7 +30,7 @@ class WriterLock:
 
     def __enter__(self) -> None:
         if not self._mutex.acquire(timeout=self._patience_s):
-            raise StoreError("work graph", "another thread is writing for too long", hint="try again")
+            raise AwayError("work graph", "another thread is writing for too long", hint="try again")
         try:
             if self._file is not None:
                 self._take(self._file)
@@ -56,9 +56,7 @@ class WriterLock:
             with suppress(BlockingIOError):
                 return fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if time.monotonic() > give_up:
-                raise StoreError(
-                    "work graph", "another process is writing for too long", hint="is one of them stopped?"
-                )
+                raise AwayError("work graph", "another process is writing for too long", hint="is one of them stopped?")
             time.sleep(pause)
             pause = min(pause * 2, 0.0005)  # longer naps starve: of four writers one waited 27 ms, now 8
 

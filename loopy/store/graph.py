@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import StoreError
+from loopy.domain.errors import AwayError, FullError, StoreError
 from loopy.domain.events import Event
 from loopy.store import schema as s
 from loopy.store.engines import BUSY_MS, engine_of, file_of
@@ -26,6 +26,7 @@ from loopy.store.runs import SqlRuns
 from loopy.store.session import Session, Sessions
 from loopy.store.tickets import SqlTickets
 
+POSTGRES_DISK_FULL = "53100"  # class 53, insufficient resources; Postgres, appendix A
 NEWEST_TRANSACTION = text("SELECT txid_snapshot_xmax(txid_current_snapshot())")
 
 
@@ -156,9 +157,17 @@ class SqlGraph:
         try:
             yield
         except (DBAPIError, sqlite3.Error) as error:
-            said = " ".join(str(getattr(error, "orig", error)).split())
-            moody = isinstance(error, OperationalError | sqlite3.OperationalError)
-            raise StoreError("work graph", said, hint=_hint(said) if moody else "") from error
+            cause = getattr(error, "orig", error)
+            said = " ".join(str(cause).split())
+            away = isinstance(error, OperationalError | sqlite3.OperationalError)
+            away = away or getattr(error, "connection_invalidated", False)
+            kind = FullError if _full(cause) else AwayError if away else StoreError
+            raise kind("work graph", said, hint=_hint(said) if away else "") from error
+
+
+def _full(said: object) -> bool:
+    code = getattr(said, "sqlite_errorcode", None) or getattr(said, "sqlstate", None)
+    return code in (sqlite3.SQLITE_FULL, POSTGRES_DISK_FULL)
 
 
 def _hint(message: str) -> str:

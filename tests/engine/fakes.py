@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from loopy.domain.agent import Agent, Tried, Turned
+from loopy.domain.agent import Agent, Tried, Turned, Usage
 from loopy.domain.change import Change, Entry
 from loopy.domain.check import CheckReport, CheckResult, CheckSpec
 from loopy.domain.effect import Effect
@@ -140,6 +140,7 @@ class Bench:
     during: Callable[[Leash], None] = lambda _leash: None
     committing: Callable[[], None] = lambda: None
     rebased: Change | None = None
+    cost_micros: int | None = None
     _change: Change = field(default_factory=lambda: Change(base="b" * 40, tree="", digest=""))
 
     def tip(self, _repo: str) -> Tip:
@@ -205,7 +206,7 @@ class Bench:
         if isinstance(result, Tried):
             return result.model_copy(update={"agent": agent.name, "account": agent.billed_to})
         self._change = result
-        return Turned(message="done", session_id=f"{agent.name}-session")
+        return Turned(message="done", session_id=f"{agent.name}-session", usage=Usage(cost_micros=self.cost_micros))
 
     def run(
         self,

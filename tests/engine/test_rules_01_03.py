@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from loopy.domain.agent import Turned, Usage
 from loopy.domain.errors import LostError
-from loopy.domain.outcome import Unchanged
 from loopy.domain.run import Claim, Run
 from loopy.domain.states import RunState, Segment, Step
 from loopy.engine import moves
 from loopy.engine.claims import Superseded, claim, mine
-from loopy.engine.spending import reserve, settle
+from loopy.engine.spending import reserve
 from loopy.ports import Leash
 from tests.engine.acts import rob, take
 from tests.engine.world import World
@@ -130,8 +128,6 @@ def test_2_a_stale_token_moves_no_budget(world: World) -> None:
     take(world, run.id)
     with pytest.raises(LostError):
         reserve(desk, stale, world.law)
-    with pytest.raises(LostError):
-        settle(desk, stale, Unchanged(agent="a", turned=Turned(usage=Usage(cost_micros=5))))
 
 
 def test_2_a_stale_token_intends_no_effect(world: World) -> None:

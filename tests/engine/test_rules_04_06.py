@@ -12,7 +12,6 @@ import pytest
 from loopy.domain import crashpoints
 from loopy.domain.agent import Tried
 from loopy.domain.errors import LostError, StoreError
-from loopy.domain.events import StreamEvent
 from loopy.domain.failures import Failure
 from loopy.domain.plan import Sized, SizeName
 from loopy.domain.states import RunState, Segment, Step, Verdict
@@ -161,67 +160,6 @@ def test_5_the_cancel_flag_is_honoured_in_the_finish(world: World) -> None:
     world.deliver()
     now = world.run(run.id)
     assert (now.segment, now.verdict) == (Segment.FINISH, Verdict.ABORTED)
-
-
-def test_5_stream_events_are_written_in_batches_and_in_order(world: World) -> None:
-    run = world.start()
-    held = take(world, run.id)
-    with world.workers["w1"].pulse.leash(held) as leash:
-        world.graph.written.clear()
-        for n in range(150):
-            leash.emit(StreamEvent("agent.message", str(n)))
-    assert 1 <= len(world.graph.written) <= 3
-    texts = [e.text for e in world.graph.events(0, run.id, 10_000) if e.version is None]
-    assert texts == [str(n) for n in range(150)]
-
-
-def test_5_a_stale_stream_writes_nothing_and_learns_that_it_is_lost(world: World) -> None:
-    run = world.start()
-    held = take(world, run.id)
-    with world.workers["w1"].pulse.leash(held) as leash:
-        leash.emit(StreamEvent("agent.message", "too late"))
-        rob(world, run.id)
-        leash.flush()
-        assert leash.stopping() == "lost"
-    assert [e for e in world.graph.events(0, run.id, 10_000) if e.version is None] == []
-
-
-def test_5_a_batch_that_cannot_be_written_now_is_written_later(world: World) -> None:
-    run = world.start()
-    held = take(world, run.id)
-    with world.workers["w1"].pulse.leash(held) as leash:
-        leash.emit(StreamEvent("agent.message", "first"))
-        with pytest.raises(StoreError), _full_disk():
-            leash.flush()
-        leash.emit(StreamEvent("agent.message", "second"))
-    assert [e.text for e in world.graph.events(0, run.id, 10_000) if e.version is None] == ["first", "second"]
-
-
-def test_5_an_agent_does_not_fail_because_its_stream_cannot_be_written(world: World) -> None:
-    run = world.start()
-    world.pump_until(run.id, Step.CODE)
-
-    def talkative(leash: Leash) -> None:
-        with _full_disk():
-            leash.emit(*(StreamEvent("agent.message", str(n)) for n in range(100)))
-
-    world.bench.during = talkative
-    world.deliver()
-    assert world.run(run.id).step is Step.CHECK
-    assert len([e for e in world.graph.events(0, run.id, 10_000) if e.version is None]) == 101
-
-
-@contextmanager
-def _full_disk() -> Iterator[None]:
-    def full(point: str) -> None:
-        if point == "store.before_commit":
-            raise StoreError("work graph", "database or disk is full")
-
-    crashpoints.install(full)
-    try:
-        yield
-    finally:
-        crashpoints.install(None)
 
 
 # ---- rule 6: re-ring

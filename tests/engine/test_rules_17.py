@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from loopy.domain.failures import Failure
 from loopy.domain.states import RunState, Step, Verdict, Wait
+from loopy.ports import Leash
+from loopy.store import schema
+from tests.engine.acts import rob
 from tests.engine.world import REPO, World
 
 
@@ -72,3 +77,32 @@ def test_17_a_turn_reserves_its_share_of_the_budget_before_it_starts(world: Worl
     world.pump()
     assert (world.run(run.id).verdict, world.run(run.id).reason) == (Verdict.FAILED, Failure.BUDGET)
     assert world.bench.agents == []
+
+
+def spent(world: World, run_id: str) -> list[tuple[int, bool]]:
+    with world.graph.read() as tx:
+        rows = select(schema.spend.c.micros, schema.spend.c.settled).where(schema.spend.c.run == run_id)
+        return [(micros, settled) for micros, settled in tx.connection.execute(rows)]
+
+
+def test_17_a_turn_settles_what_it_cost_with_its_result(world: World) -> None:
+    world.change(budget_micros=100)
+    world.bench.cost_micros = 7
+    run = world.start()
+    world.pump_until(run.id, Step.CODE)
+    world.deliver()
+    assert spent(world, run.id) == [(7, True)]
+
+
+def test_17_a_turn_whose_claim_was_lost_keeps_its_reserve(world: World) -> None:
+    world.change(budget_micros=100)
+    world.bench.cost_micros = 7
+    run = world.start()
+    world.pump_until(run.id, Step.CODE)
+
+    def robbed(_leash: Leash) -> None:
+        rob(world, run.id)
+
+    world.bench.during = robbed
+    world.deliver()
+    assert spent(world, run.id) == [(25, False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Edit, Mutant, engine, mutant
 
 STORE = "loopy/store/runs.py"
+AWAY = "engine/test_rules_05_away.py"
 
 FINAL: tuple[Mutant, ...] = (
     mutant(
@@ -87,15 +88,80 @@ FINISH: tuple[Mutant, ...] = (
     mutant(
         5,
         "stream_event_by_event",
-        engine("pulse", "full = len(self._events) >= BATCH", "full = True"),
-        "test_5_stream_events_are_written_in_batches_and_in_order",
+        engine(
+            "pulse",
+            "        self._events.extend(events)\n",
+            "        self._events.extend(events)\n        self.flush()\n",
+        ),
+        f"{AWAY}::test_5_an_agents_words_are_written_by_the_heart_alone_in_batches_and_in_order",
+        f"{AWAY}::test_5_an_agent_does_not_wait_for_a_graph_that_cannot_be_written",
     ),
     mutant(
         5,
         "batch_lost",
-        engine("pulse", "                    self._events = batch\n", ""),
-        "test_5_a_batch_that_cannot_be_written_now_is_written_later",
-        "test_5_an_agent_does_not_fail_because_its_stream_cannot_be_written",
+        engine(
+            "pulse",
+            "            yield batch\n            del self._events[: len(batch)]",
+            "            del self._events[: len(batch)]\n            yield batch",
+        ),
+        f"{AWAY}::test_5_a_batch_that_cannot_be_written_now_is_written_later",
+        f"{AWAY}::test_5_a_finish_that_cannot_be_written_is_written_later_and_the_turn_is_not_done_again[locked-finish.in_transaction-0]",
+    ),
+    mutant(
+        5,
+        "batch_kept",
+        engine("pulse", "            del self._events[: len(batch)]\n", ""),
+        f"{AWAY}::test_5_an_agents_words_are_written_by_the_heart_alone_in_batches_and_in_order",
+    ),
+    mutant(
+        5,
+        "last_words_apart",
+        engine(
+            "perform",
+            "            if said:\n                tx.runs.stream(held, said)\n            moved",
+            "            moved",
+        ),
+        f"{AWAY}::test_5_the_last_words_come_with_the_finish_and_in_its_transaction",
+    ),
+    mutant(
+        5,
+        "finish_once",
+        engine("perform", "if self.desk.clock.awake() > leash.deadline:", "if True:"),
+        f"{AWAY}::test_5_a_finish_that_cannot_be_written_is_written_later_and_the_turn_is_not_done_again[locked-finish.in_transaction-0]",
+    ),
+    mutant(
+        5,
+        "finish_for_ever",
+        engine("perform", "if self.desk.clock.awake() > leash.deadline:", "if False:"),
+        f"{AWAY}::test_5_a_finish_is_tried_no_longer_than_its_claim_is_kept_alive",
+    ),
+    mutant(
+        5,
+        "finish_of_a_lost_claim",
+        engine("perform", "while not leash.lost:", "while True:"),
+        f"{AWAY}::test_5_a_finish_is_not_tried_after_the_claim_was_lost",
+    ),
+    mutant(
+        5,
+        "finish_without_a_heart",
+        engine(
+            "perform",
+            "                moved, rings = self._record(leash, result, on)\n",
+            "            moved, rings = self._record(leash, result, on)\n",
+        ),
+        f"{AWAY}::test_5_the_heart_keeps_the_claim_of_a_finish_that_waits",
+    ),
+    mutant(
+        5,
+        "finish_of_whatever_rises",
+        engine("perform", "            except AwayError as error:\n", "            except Exception as error:\n"),
+        f"{AWAY}::test_5_what_will_not_pass_is_not_tried_again",
+    ),
+    mutant(
+        5,
+        "full_graph_is_a_defect",
+        engine("perform", "isinstance(error, FullError) or ", ""),
+        f"{AWAY}::test_5_a_step_that_met_a_full_graph_waits_for_room",
     ),
 )
 

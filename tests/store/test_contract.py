@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from loopy.domain.errors import LostError, NotFoundError, StoreError
+from loopy.domain.errors import AwayError, FullError, LostError, NotFoundError, StoreError
 from loopy.domain.states import RunState
 from loopy.domain.ticket import RunId
 from loopy.engine.books import ReceiptRow
@@ -100,9 +100,22 @@ def test_many_threads_may_read_at_once(graph: SqlGraph) -> None:
 
 def test_a_locked_database_is_a_clear_error_and_not_a_hang(base: Base) -> None:
     graph, holder = base.graph(patience_s=0.3), base.graph()
-    with holder.write(), pytest.raises(StoreError, match=r"writing for too long.*stopped"), graph.write():
+    with holder.write(), pytest.raises(AwayError, match=r"writing for too long.*stopped"), graph.write():
         pass
     a_run(graph)
+
+
+def test_a_full_disk_is_told_from_other_errors(graph: SqlGraph, base: Base) -> None:
+    fails = "DO $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
+    if base.path is not None:
+        with graph.write() as tx:  # a file that may not grow says what a full disk does
+            tx.connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        fails = f"INSERT INTO audit (at, by, what, facts) VALUES (0, 'x', 'y', '{'z' * 1_000_000}')"
+    with pytest.raises(FullError, match=r"full|could not extend"), graph.write() as tx:
+        tx.connection.exec_driver_sql(fails)
+    with pytest.raises(StoreError) as raised, graph.write() as tx:
+        tx.connection.exec_driver_sql("INSERT INTO audit (no_such_column) VALUES (1)")
+    assert not isinstance(raised.value, FullError)
 
 
 def test_a_killed_writer_leaves_the_others_free_and_nothing_of_its_own(graph: SqlGraph, base: Base) -> None:
