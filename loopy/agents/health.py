@@ -19,7 +19,7 @@ from loopy.process.capture import probe
 from loopy.process.command import Ending
 from loopy.process.text import plain
 
-FRESH_S = 60.0
+FRESH_S, FRESH_BAD_S = 60.0, 2.0  # whoever mends an agent does not want to wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,20 @@ class Finding:
 
 
 class Health:
-    """Looks at programs and remembers for a minute, by the program's path and the time it was last changed."""
+    """Looks at programs and remembers what it found for a while, by the program's path and the time it was last changed."""
 
     def __init__(self, operator: Operator, clock: Clock) -> None:
         self._operator, self._clock = operator, clock
         self._seen: dict[tuple[object, ...], tuple[float, Finding]] = {}
 
     def look(self, spec: Spec, agent: Agent) -> Finding:
-        """Return the finding, at most a minute old; may start the program to ask for its version and its login."""
+        """Return the finding, at most a minute old, a bad one two seconds; may start the program to ask for its version and its login."""
         found = program(spec, agent, self._operator.env.get("PATH", ""))
         if found is None:
             return Finding(False, "", missing(spec, agent))
         key = _key(spec, agent, found)
         seen = self._seen.get(key)
-        if seen is not None and self._clock.awake() - seen[0] < FRESH_S:
+        if seen is not None and self._clock.awake() - seen[0] < (FRESH_S if seen[1].healthy else FRESH_BAD_S):
             return seen[1]
         finding = self._probe(spec, agent, found)  # two threads may ask at once, which does no harm
         self._seen[key] = self._clock.awake(), finding

@@ -134,6 +134,10 @@ class Fleetbook(Protocol):
         """Start (or lengthen) a cooldown; the account is unproven until it succeeds."""
         ...
 
+    def thaw(self, account: str) -> None:
+        """End a cooldown now; the account stays unproven."""
+        ...
+
     def prove(self, account: str) -> None:
         """Note a success."""
         ...

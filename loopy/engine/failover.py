@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from loopy.domain.agent import Agent, Tried
 from loopy.domain.failures import RULES, Failure
 from loopy.domain.outcome import FailedOver
+from loopy.domain.plan import Routed
 from loopy.domain.run import Run
 from loopy.engine.books import Cooldown
+from loopy.engine.decide import BY_A_PERSON
 from loopy.engine.graph import Tx
 from loopy.engine.order import COOLDOWN_MIN_S, MOVES, RESET_MARGIN_S
+from loopy.engine.story import newest
 
 
 def cool(tx: Tx, run: Run, tried: Tried) -> None:
@@ -20,6 +23,15 @@ def cool(tx: Tx, run: Run, tried: Tried) -> None:
     until = max(tried.resets_at + timedelta(seconds=RESET_MARGIN_S), tx.now) if tried.resets_at else floor
     least = tx.now + timedelta(seconds=COOLDOWN_MIN_S)
     tx.fleet.cool(tried.account or run.account, max(until, least), f"{tried.failure}: {tried.detail}"[:300])
+
+
+def mended(tx: Tx, run: Run, agents: Mapping[str, Agent]) -> None:
+    """End what keeps the run's chain from being asked until a person mends it: one says so. A limit keeps its reset."""
+    routed, cooldowns = newest(tx.runs.outcomes(run.id), Routed), tx.fleet.cooldowns()
+    for name in (routed.agent, *routed.chain) if routed else ():
+        known = cooldowns.get(agents[name].billed_to) if name in agents else None
+        if known is not None and known.why.partition(":")[0] in BY_A_PERSON:
+            tx.fleet.thaw(known.account)
 
 
 def cooling(tx: Tx, run: Run) -> Tried | None:

@@ -14,6 +14,7 @@ from loopy.engine import moves
 from loopy.engine.admission import Admission
 from loopy.engine.bell import ring_all
 from loopy.engine.books import Approval
+from loopy.engine.failover import mended
 from loopy.engine.graph import Graph, Tx
 from loopy.engine.moves import Ring
 from loopy.ports import Doorbell
@@ -148,6 +149,8 @@ class Intake:
                 raise RefusedError(run_id, "waits for nobody", hint="`loopy inbox` shows what does")
             tx.fleet.audit(by, "run.given_up" if give_up else "run.resumed", run_id)
             if not give_up:
+                if run.segment is Segment.FAILOVER:
+                    mended(tx, run, self.admission.fleet.agents())
                 run = moves.ready(tx, run, run.segment, run.step, f"resumed by {by}")
             elif run.segment is Segment.FINISH:
                 ended = {"bare": True, "verdict": Verdict.FAILED, "reason": "given up"}

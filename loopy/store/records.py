@@ -177,6 +177,10 @@ class SqlFleet:
         values = {"until": seconds(max(until, known.until)), "proven": False, "why": why}
         self._c.execute(update(s.cooldown).where(s.cooldown.c.account == account).values(values))
 
+    def thaw(self, account: str) -> None:
+        ended = update(s.cooldown).where(s.cooldown.c.account == account, s.cooldown.c.until > seconds(self._now))
+        self._c.execute(ended.values(until=seconds(self._now)))
+
     def prove(self, account: str) -> None:
         self._c.execute(PROVE, {"of_account": account, "until": seconds(self._now)})
 

@@ -85,6 +85,20 @@ def test_a_program_is_asked_once_a_minute_and_again_when_it_changes(tmp_path: Pa
     assert asked(tmp_path) == 3
 
 
+def test_an_agent_that_was_mended_is_asked_again_at_once(tmp_path: Path) -> None:
+    awake = [0.0]
+    claude(tmp_path, logged_in=False)
+    used = driver({"PATH": str(tmp_path / "bin")}, clock=FixedClock(lambda: awake[0]))
+    assert used.health(AGENT)[0] is False
+    awake[0] = 1.0
+    asks = asked(tmp_path)
+    assert used.health(AGENT)[0] is False
+    assert asked(tmp_path) == asks
+    awake[0] = 3.0
+    assert used.health(AGENT)[0] is False
+    assert asked(tmp_path) > asks
+
+
 def test_a_command_is_healthy_when_its_program_is_there(tmp_path: Path) -> None:
     path = program(tmp_path, "raise SystemExit(9)")
     assert driver().health(Agent(name="a", argv=(str(path),))) == (True, "")

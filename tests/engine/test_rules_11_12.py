@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 import loopy
 from loopy.domain.agent import Agent, Tried
 from loopy.domain.failures import Failure
@@ -112,6 +114,29 @@ def test_11_a_run_that_waited_while_its_account_met_a_limit_moves_on_without_a_t
 
 
 # ---- rule 12: waits
+
+
+@pytest.mark.parametrize("failure", [Failure.AGENT_MISSING, Failure.AUTH, Failure.BILLING])
+def test_11_an_agent_that_a_person_has_mended_is_tried_again_at_once(world: World, failure: Failure) -> None:
+    world.bench.turns = [Tried(failure=failure), Tried(failure=failure)]
+    run = world.start()
+    world.pump()
+    assert world.run(run.id).wait is Wait.QUESTION
+    world.clock.tick(1)
+    world.intake.resume(run.id, "person:me")
+    world.pump()
+    assert world.bench.agents == ["a", "b", "a"]
+    assert world.run(run.id).verdict is Verdict.PASSED
+
+
+def test_11_a_persons_word_ends_no_limit_that_has_a_reset(world: World) -> None:
+    world.bench.turns = [Tried(failure=Failure.QUOTA), Tried(failure=Failure.AUTH)]
+    run = world.start()
+    world.pump()
+    assert world.run(run.id).wait is Wait.QUESTION
+    world.intake.resume(run.id, "person:me")
+    world.pump()
+    assert world.bench.agents == ["a", "b", "b"]
 
 
 def test_12_a_wait_holds_no_owner_and_no_slot(world: World) -> None:

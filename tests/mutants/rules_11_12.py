@@ -89,6 +89,18 @@ WAITS: tuple[Mutant, ...] = (
         "test_12_a_wait_holds_no_owner_and_no_slot",
     ),
     mutant(
+        11,
+        "mended_and_not_asked",
+        engine("failover", "            tx.fleet.thaw(known.account)\n", "            pass\n"),
+        "test_11_an_agent_that_a_person_has_mended_is_tried_again_at_once[auth]",
+    ),
+    mutant(
+        11,
+        "a_word_ends_a_limit",
+        engine("failover", 'known.why.partition(":")[0] in BY_A_PERSON', "True"),
+        "test_11_a_persons_word_ends_no_limit_that_has_a_reset",
+    ),
+    mutant(
         12,
         "wait_keeps_its_owner",
         engine("moves", '"wake_at": until, "owner": None}', '"wake_at": until}'),

@@ -109,6 +109,11 @@ class MemoryFleet:
         known = self.rows.cooldowns.get(account)
         self.rows.cooldowns[account] = Cooldown(account, max(until, known.until) if known else until, False, why)
 
+    def thaw(self, account: str) -> None:
+        known = self.rows.cooldowns.get(account)
+        if known and known.until > self.now:
+            self.rows.cooldowns[account] = replace(known, until=self.now)
+
     def prove(self, account: str) -> None:
         known = self.rows.cooldowns.get(account)
         if known and not known.proven:

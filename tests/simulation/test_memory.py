@@ -169,6 +169,8 @@ def _fleet(both: Same) -> None:
     both.do(lambda tx: tx.fleet.cool(account, later, "quota"))
     if both.rng.random() < 0.3:
         both.do(lambda tx: tx.fleet.prove(account))
+    if both.rng.random() < 0.3:
+        both.do(lambda tx: tx.fleet.thaw(account))
     name = f"w{both.rng.random()}"
     both.do(lambda tx: tx.fleet.add_worker(Worker(name, "h", 1, both.clock.at, ("loop",), "0")))
     both.do(lambda tx: tx.fleet.close_worker(name))
