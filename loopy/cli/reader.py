@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from loopy.domain.errors import ConfigError, GitError
@@ -83,6 +84,14 @@ class Objects:
     def has(self, commit: str) -> bool:
         """Whether the repository holds this commit."""
         return all_hex([commit]) and self._out("cat-file", "-e", f"{commit}^{{commit}}") is not None
+
+    def time_of(self, commit: str) -> datetime | None:
+        """Return when the commit was made, as its committer says, None if it cannot be read."""
+        said = self._line("rev-list", "--timestamp", "--max-count=1", commit) if all_hex([commit]) else None
+        try:
+            return datetime.fromtimestamp(int((said or "").split()[0]), UTC)
+        except (IndexError, ValueError, OverflowError, OSError):  # git takes any number for a time
+            return None
 
     def tree_of(self, commit: str) -> str | None:
         """Return the commit's tree id, None if it cannot be read."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MARKS = {True: ("✓", "good"), False: ("✗", "bad"), None: ("?", "plain")}
 WORDS = {0: ("verified", "good"), 1: ("INVALID", "alarm"), 2: ("could not verify", "plain")}
+ALARMING = ("sandbox", "clock")
 PUBLIC_KEY = "ship_ed25519.pub"
 
 
@@ -216,7 +217,7 @@ def _tell(found: Verification, source: Source | None) -> None:
         echo(row)
     for note in (*(f"note: {text}" for text in found.notes), *(f"not checked: {text}" for text in found.not_checked)):
         words = safe(note)
-        echo(f"  {ink(words, 'alarm' if 'sandbox' in words else 'quiet')}")
+        echo(f"  {ink(words, 'alarm' if any(word in words for word in ALARMING) else 'quiet')}")
     if source and found.statement and found.statement.commit:
         echo(f"  {ink(f'commits read from {line(str(source))}', 'quiet')}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Protocol
 
 from loopy.domain.statement import Statement
@@ -14,6 +15,10 @@ class GitReader(Protocol):
 
     def has(self, commit: str) -> bool:
         """Whether the repository holds this commit."""
+        ...
+
+    def time_of(self, commit: str) -> datetime | None:
+        """Return when the commit was made, as its committer says, None if it cannot be read."""
         ...
 
     def tree_of(self, commit: str) -> str | None:

@@ -28,12 +28,14 @@ def verify_chain(
     kept it, can. The result's `statement` is the last receipt's.
     """
     findings: list[Finding] = []
+    notes: list[str] = []
     last: Statement | None = None
     for before, envelope in pairwise((None, *envelopes)):
         found = verify(envelope or b"", signers=signers, now=now, previous=before, revoked=revoked)
         last = found.statement
         label = f"#{last.predicate.chain.seq}" if last else "#?"
         findings += [Finding(f"{label} {each.name}", each.ok, each.text) for each in found.findings]
+        notes += [f"{label} {note}" for note in found.notes]
         if before is None and last is not None:
             seq = last.predicate.chain.seq
             findings.append(finding("beginning", True if seq == 1 else None, f"the log given begins at number {seq}"))
@@ -42,7 +44,7 @@ def verify_chain(
     if head is not None:
         findings.append(_end(envelopes[-1], head))
     unseen = () if head is not None else ("whether the log goes on after the last receipt given",)
-    return Verification(tuple(findings), statement=last, not_checked=unseen)
+    return Verification(tuple(findings), statement=last, notes=tuple(notes), not_checked=unseen)
 
 
 def _end(envelope: bytes, head: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from loopy.domain.errors import NotFoundError, ReceiptError
@@ -19,8 +19,7 @@ from loopy.receipts.reading import read_statement
 from loopy.receipts.semantics import admissions, agreement
 from loopy.receipts.signatures import Trust, envelope_signatures, files_beside
 from loopy.receipts.signers import TrustedKey
-
-CLOCK_SLACK = timedelta(minutes=5)
+from loopy.receipts.times import CLOCK_SLACK, doubts
 
 
 def verify(
@@ -57,7 +56,8 @@ def verify(
     outside = against_git(statement, repo) if repo else ()
     before = (link(statement, previous),) if previous is not None else ()
     said = (_time(statement, now), *agreement(statement, read.predicate), *outside, *before, *files)
-    notes, untold = tuple(admissions(statement.predicate)), (*skipped, *_lacking(missing))
+    notes = (*doubts(statement, repo, previous), *admissions(statement.predicate))
+    untold = (*skipped, *_lacking(missing))
     return Verification((*findings, *said), statement, signed_by, notes, untold)
 
 

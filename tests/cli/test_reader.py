@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,21 @@ def test_commit_tree_diff_and_ancestry_are_as_git_has_them(objects: Objects, dem
 def test_only_full_ids_of_commits_that_are_there_are_read(objects: Objects, demo: DemoRepo, name: str) -> None:
     assert not objects.has(name)
     assert objects.tree_of(name) is None
+    assert objects.time_of(name) is None
     assert objects.raw_diff(name, demo.head) is None
     assert objects.is_ancestor(name, demo.head) is None
+
+
+def test_the_time_of_a_commit_is_its_committers(objects: Objects, demo: DemoRepo) -> None:
+    assert objects.time_of(demo.base) == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+
+
+def test_a_time_beyond_all_calendars_is_none(demo: DemoRepo, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", str(demo.path), "far")
+    text = git(tmp_path / "far", "cat-file", "commit", demo.base).replace("1700000000", "99999999999999")
+    (tmp_path / "commit").write_text(text)
+    far = git(tmp_path / "far", "hash-object", "-t", "commit", "-w", str(tmp_path / "commit")).strip()
+    assert Objects(tmp_path / "far" / ".git").time_of(far) is None
 
 
 def test_a_replacement_object_does_not_fool_the_reader(demo: DemoRepo, tmp_path: Path) -> None:

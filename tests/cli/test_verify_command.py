@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.receipts.support import DATA, DemoRepo, demo_repo
+from loopy.receipts.bundle import write
+from tests.receipts.support import DATA, DemoRepo, altered, demo_repo, key_from, notary, shipped
 
 from .support import House
 
@@ -97,6 +99,21 @@ def test_a_key_that_cannot_be_read_is_named(house: House) -> None:
     said = house.loopy("verify", str(SHIPPED), "--key", "/nowhere.pub")
     assert said.code == 2
     assert "--key: /nowhere.pub cannot be read" in said.err
+
+
+def test_a_receipt_that_is_older_than_its_base_is_verified_with_a_warning(
+    house: House, demo: DemoRepo, tmp_path: Path
+) -> None:
+    key, early = key_from(7), altered(shipped(demo), time_shipped=datetime(2020, 1, 1, tzinfo=UTC))
+    folder = tmp_path / "early"
+    folder.mkdir()
+    write(folder, notary(key).sign(early), key.public_line)
+    words = ("verify", str(folder), "--key", str(folder / "signer.pub"), "--repo", str(demo.path))
+    said = house.loopy(*words)
+    assert said.code == 0
+    warning = "2020-01-01 00:00:00Z is earlier than the commit that it stands on, 2023-11-14 22:13:20Z"
+    assert f"note: {warning}" in said.out
+    assert warning in house.loopy(*words, "--json").json["notes"][0]
 
 
 def test_rerun_asks_first_and_refuses_where_nobody_can_be_asked(house: House, demo: DemoRepo) -> None:

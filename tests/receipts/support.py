@@ -105,34 +105,6 @@ def demo_repo(path: Path) -> DemoRepo:
     return DemoRepo(path, base, head, tree, side, sha256(raw), sha256(patch))
 
 
-class SubprocessGit:
-    """A GitReader for tests; the project's own stands on its git runner."""
-
-    def __init__(self, repo: Path) -> None:
-        self._repo = repo
-
-    def has(self, commit: str) -> bool:
-        return self._try("cat-file", "-e", f"{commit}^{{commit}}") is not None
-
-    def tree_of(self, commit: str) -> str | None:
-        found = self._try("rev-parse", f"{commit}^{{tree}}")
-        return found.decode().strip() if found else None
-
-    def raw_diff(self, base: str, head: str) -> bytes | None:
-        return self._try("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", base, head)
-
-    def is_ancestor(self, base: str, head: str) -> bool | None:
-        args = ["git", "-C", str(self._repo), "merge-base", "--is-ancestor", base, head]
-        code = subprocess.run(args, env=GIT_ENV, capture_output=True).returncode
-        return {0: True, 1: False}.get(code)
-
-    def _try(self, *args: str) -> bytes | None:
-        try:
-            return git(self._repo, *args)
-        except subprocess.CalledProcessError:
-            return None
-
-
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

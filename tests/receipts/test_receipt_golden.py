@@ -17,13 +17,13 @@ from loopy.receipts.chain import verify_chain
 from loopy.receipts.signers import parse_allowed_signers
 from loopy.receipts.verify import verify
 
+from .subprocess_git import SubprocessGit
 from .support import (
     DATA,
     GIT_ENV,
     IDENTITY,
     NOW,
     DemoRepo,
-    SubprocessGit,
     golden_key,
     notary,
     refused,

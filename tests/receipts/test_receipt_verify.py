@@ -10,10 +10,10 @@ from loopy.receipts import bundle
 from loopy.receipts.bundle import Bundle
 from loopy.receipts.keys import SigningKey
 
+from .subprocess_git import SubprocessGit
 from .support import (
     Check,
     DemoRepo,
-    SubprocessGit,
     answers,
     demo_repo,
     git,
