@@ -25,6 +25,7 @@ from loopy.engine.takeover import free_dead, free_silent
 
 log = logging.getLogger("loopy.engine")
 SLOW_EVERY_S = 10.0
+SET_BACK_S = 60.0
 
 
 @dataclass
@@ -35,9 +36,12 @@ class Sweep:
     watch: LeaseWatch
     _slow_at: float = field(default=-1e9)
     _peers: Sequence[str] = ()
+    _clocks: tuple[datetime, float] | None = None  # the wall's and the awake one, as the last look had them
 
     def once(self) -> int:
         """Look at every live row once; return how many rows were moved or rung."""
+        if self._set_back():
+            self._look_again()
         with self.desk.graph.read() as tx:
             running = tx.runs.by_state(RunState.RUNNING)
             queued = tx.runs.by_state(RunState.QUEUED)
@@ -54,6 +58,21 @@ class Sweep:
         ring_all(self.desk.doorbell, rings)
         self._slow()
         return len(rings) + moved
+
+    def _set_back(self) -> bool:
+        """Whether the wall clock was set back since the last look, by more than clocks are kept right by."""
+        now, awake = self.desk.clock.now(), self.desk.clock.awake()
+        before, self._clocks = self._clocks, (now, awake)
+        return before is not None and now - before[0] < timedelta(seconds=awake - before[1] - SET_BACK_S)
+
+    def _look_again(self) -> None:
+        """Let all that waits for a time of another clock look again: it waits anew if it must, and by this clock."""
+        log.warning("the clock was set back: what waits for a time looks again now")
+        with self.desk.graph.write() as tx:
+            for account in tx.fleet.cooldowns():
+                tx.fleet.thaw(account)
+            timed = [run for run in tx.runs.by_state(RunState.WAITING) if run.wake_at is not None]
+        self._each(timed, _wake)
 
     def bereaved(self) -> bool:
         """Whether a worker of the last look is dead by now; cheap enough to ask several times a second."""

@@ -48,13 +48,9 @@ def test_a_clock_that_jumps_while_runs_wait_and_run_loses_nothing(yard: Yard, tm
     ready.touch()
     jump(clock, JUMPS[name])
     token = yard.run(at_work).token
-    if JUMPS[name] > timedelta(0):
-        yard.until(lambda: yard.run(parked).state is not RunState.WAITING, "is woken by the clock that went on", 20)
+    yard.until(lambda: yard.run(parked).wait is not Wait.LIMIT, "is woken, whichever way the clock went", 20)
     yard.until(lambda: beats(yard, at_work, 10), "beats on through the jump", 30)
     assert (yard.run(at_work).token, yard.run(at_work).state) == (token, RunState.RUNNING)
-    if JUMPS[name] < timedelta(0):
-        assert yard.run(parked).wait is Wait.LIMIT
-        jump(clock, timedelta(0))  # and so it waits an hour longer, unless the clock is put right
     go.touch()
     both = (at_work, parked)
     yard.until(lambda: all(yard.run(r).wait is Wait.APPROVAL for r in both), "both wait for approval", 90)

@@ -171,3 +171,30 @@ def test_12_no_message_is_ever_sent_with_an_eta() -> None:
     sources = [*root.glob("loopy/**/*.py"), *root.glob("workers/*.py"), root / "beat_schedule.py"]
     asked = [p.name for p in sources if re.search(r"\b(eta|countdown)\s*=", p.read_text(encoding="utf-8"))]
     assert (len(sources) > 100, asked) == (True, [])
+
+
+@pytest.mark.parametrize("failure", [Failure.QUOTA, Failure.DISK_FULL])
+def test_12_a_clock_that_is_set_back_makes_no_wait_longer(world: World, failure: Failure) -> None:
+    world.bench.turns = [Tried(failure=failure)] * (2 if failure is Failure.QUOTA else 1)
+    run, sweep = world.start(), world.sweep()
+    world.pump()
+    sweep.once()
+    assert world.run(run.id).wait in {Wait.LIMIT, Wait.DISK}
+    world.clock.tick(1)
+    world.clock.wall -= timedelta(hours=5)
+    sweep.once()
+    world.pump()
+    assert world.run(run.id).verdict is Verdict.PASSED
+
+
+def test_12_a_clock_that_is_kept_right_wakes_nobody(world: World) -> None:
+    world.bench.turns = [Tried(failure=Failure.QUOTA), Tried(failure=Failure.QUOTA)]
+    run, sweep = world.start(), world.sweep()
+    world.pump()
+    for seconds in (0, -30, 40, 3, -59):
+        sweep.once()
+        world.clock.lived += 1
+        world.clock.wall += timedelta(seconds=1 + seconds)
+    world.sweep("w1").once()  # a process that has just begun knows of no clock before
+    assert world.run(run.id).wait is Wait.LIMIT
+    assert world.bell.messages == []

@@ -102,6 +102,19 @@ WAITS: tuple[Mutant, ...] = (
     ),
     mutant(
         12,
+        "set_back_unseen",
+        engine("sweep", "        if self._set_back():\n", "        if False:\n"),
+        "test_12_a_clock_that_is_set_back_makes_no_wait_longer[quota]",
+        "test_12_a_clock_that_is_set_back_makes_no_wait_longer[disk_full]",
+    ),
+    mutant(
+        12,
+        "set_back_by_a_hair",
+        engine("sweep", "SET_BACK_S = 60.0", "SET_BACK_S = 0.0"),
+        "test_12_a_clock_that_is_kept_right_wakes_nobody",
+    ),
+    mutant(
+        12,
         "wait_keeps_its_owner",
         engine("moves", '"wake_at": until, "owner": None}', '"wake_at": until}'),
         "test_12_a_wait_holds_no_owner_and_no_slot",
