@@ -56,7 +56,7 @@ class Attempt:
         for stream in self._lines:
             self._read(stream, self._lines[stream].close())
         self._pass_on(self.reading.end())
-        self._stream.flush()
+        self._stream.close()
 
     def _own_reason(self) -> str:
         if self.reading.stop:
@@ -68,6 +68,10 @@ class Attempt:
         return STALLED if now - self._active > idle_s else ""
 
     def _read(self, stream: str, lines: list[str]) -> None:
+        at_once = self.reading.plain(lines) if stream == "stdout" and len(lines) > 1 else None
+        if at_once is not None:
+            self._pass_on(at_once)
+            return
         for line in lines:
             self._pass_on(self.reading.stdout(line) if stream == "stdout" else self.reading.stderr(line))
 

@@ -68,6 +68,13 @@ class Reading:
         """Return the last lines of a channel."""
         return "\n".join(self.said if channel is Channel.EVENT else self.tails.get(channel, ()))
 
+    def plain(self, lines: Sequence[str]) -> Iterator[Emitted] | None:
+        """Read lines of output of which none can be JSON all at once; None when they must be read one by one."""
+        if self._output == "json" or any(line.lstrip().startswith("{") for line in lines):
+            return None
+        self.tails[Channel.STDOUT].extend(line[:2000] for line in lines[-TAIL_LINES:])
+        return iter([(StreamEvent("agent.output", "\n".join(lines)), "\n")])
+
     def stdout(self, line: str) -> Iterator[Emitted]:
         """Read a line of output."""
         if self._output == "json" and self._whole_chars < WHOLE_CHARS:

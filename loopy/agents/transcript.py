@@ -29,12 +29,13 @@ class Transcript:
         self.name = path.name
         self._cap = cap_bytes
         self._room = cap_bytes - os.fstat(self._fd).st_size
+        self._cut = self._room < 0
         self._streams = {"stdout": RedactedStream(redactor), "stderr": RedactedStream(redactor)}
         self._at_line_start = True
 
     def add(self, stream: Literal["stdout", "stderr"], piece: bytes) -> None:
         """Append output; past the cap it is dropped, once said so."""
-        if self._room > 0:
+        if not self._cut:
             self._write(stream, self._streams[stream].feed(piece))
 
     def note(self, text: str) -> None:
@@ -57,10 +58,11 @@ class Transcript:
             self._append(text if self._at_line_start or stream == "stdout" else b"\n" + text)
 
     def _append(self, text: bytes) -> None:
-        if self._room <= 0:
+        if self._cut:
             return
         kept = text[: self._room]
         if len(kept) < len(text):
+            self._cut = True
             kept += CUT % self._cap
         self._room -= len(text)
         self._at_line_start = kept.endswith(b"\n")

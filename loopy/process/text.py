@@ -56,7 +56,8 @@ class Lines:
         if whole and self._simple(text, whole):
             self._add(whole[0])
             lines, whole = [self._line(), *whole[1:]], []
-            self._total += len("\n".join(lines).encode()) + 1
+            if self._max_total is not None:
+                self._total += len("\n".join(lines).encode()) + 1
         for part in whole:
             self._add(part)
             lines += self._keep(self._line())

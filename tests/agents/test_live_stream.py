@@ -50,7 +50,7 @@ def test_parts_of_a_message_are_joined_and_messages_are_not() -> None:
 
 def test_beyond_its_budget_only_what_decides_is_streamed() -> None:
     leash = PaperLeash()
-    stream = LiveStream(leash.emit, Redactor(), lambda: 0.0, budget_chars=10_000)
+    stream = LiveStream(leash.emit, Redactor(), lambda: 0.0, budget_bytes=10_000)
     for _ in range(100):
         stream.add(StreamEvent("agent.output", "x" * 1000))
     stream.add(StreamEvent("agent.limit", "stop"))
@@ -58,6 +58,29 @@ def test_beyond_its_budget_only_what_decides_is_streamed() -> None:
     assert sum(map(len, leash.texts("agent.output"))) < 12_000
     assert leash.texts("agent.output")[-1] == "[the live stream ends here; see the transcript]"
     assert leash.texts("agent.limit") == ["stop"]
+    stream.close()
+    sent = sum(text.count("x") for text in leash.texts("agent.output"))
+    assert leash.texts("agent.output")[-1].startswith(f"[{100_000 - sent:,} more characters are not in the live stream")
+
+
+def test_small_events_use_up_the_budget_too() -> None:
+    leash = PaperLeash()
+    stream = LiveStream(leash.emit, Redactor(), lambda: 0.0, budget_bytes=10_000)
+    for number in range(1000):
+        stream.add(StreamEvent("agent.tool", str(number)))
+    stream.close()
+    assert len(leash.events) < 60
+
+
+def test_many_lines_at_once_are_cut_into_events_between_lines() -> None:
+    leash = PaperLeash()
+    stream = LiveStream(leash.emit, Redactor(), lambda: 0.0)
+    lines = [f"{number} {'x' * (number % 90)}" for number in range(3000)] + ["y" * 5000, "", "z" * 7000, "end"]
+    stream.add(StreamEvent("agent.output", "\n".join(lines)), "\n")
+    stream.close()
+    assert leash.output().split("\n") == lines
+    assert max(len(text) for text in leash.texts("agent.output")) <= 8_000
+    assert len(leash.events) < 60
 
 
 def test_a_transcript_is_capped_and_says_so(tmp_path: Path) -> None:
@@ -69,6 +92,16 @@ def test_a_transcript_is_capped_and_says_so(tmp_path: Path) -> None:
     assert len(kept) < 1100
     assert kept.endswith(b"[loopy: the transcript ends here, at its cap of 1000 bytes; the agent went on]\n")
     assert digest == hashlib.sha256(kept).hexdigest()
+
+
+def test_a_transcript_that_was_filled_to_the_byte_says_that_more_came(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.log", Redactor(), cap_bytes=1000)
+    transcript.add("stdout", b"9" * 999 + b"\n")
+    assert not (tmp_path / "t.log").read_bytes().endswith(b"went on]\n")
+    transcript.add("stdout", b"more\n")
+    transcript.add("stdout", b"and more\n")
+    transcript.close()
+    assert (tmp_path / "t.log").read_bytes().count(b"went on]\n") == 1
 
 
 def test_error_output_is_marked_line_by_line(tmp_path: Path) -> None:
@@ -103,5 +136,5 @@ def test_a_flood_of_output_neither_fills_memory_nor_hides_the_end(tmp_path: Path
     assert isinstance(turned, Turned)
     assert turned.message == "after the flood"
     assert (tmp_path / "run" / turned.transcript).stat().st_size < 65 * 1024 * 1024
-    assert sum(len(event.text) for event in leash.events) < 9_000_000
+    assert sum(len(event.text) for event in leash.events) < 3_000_000
     assert grown < 60 * 1024  # KiB; the events kept by this leash count too
