@@ -21,7 +21,7 @@ from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import FULL_DISK, Failure
 from loopy.ports import Brief, Clock, Leash, Sandbox, Workspace
-from loopy.process.command import Command, Ending, Exit, Marker
+from loopy.process.command import Command, Ending, Exit, Limits, Marker
 from loopy.process.runner import run
 from loopy.process.space import is_full
 
@@ -141,6 +141,7 @@ class PrintDriver:
             wall_s=float(on.agent.wall_s),
             idle_s=attempt.longest_idle_s,
             kill_grace_s=on.spec.watchdog.kill_grace_s,
+            limits=Limits(file_size_bytes=on.agent.file_mb << 20 or None),
         )
         return run(command, authorised=on.leash.authorised, on_output=attempt.output, stopping=attempt.stopping)
 

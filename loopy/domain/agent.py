@@ -37,6 +37,7 @@ class Agent(Value):
     concurrency: int = Field(default=2, ge=1, le=64)
     idle_s: int = Field(default=300, ge=1)
     wall_s: int = Field(default=3600, ge=1)
+    file_mb: int = Field(default=16_384, ge=0, le=1 << 40)  # the largest file that it may write; 0 sets no limit
     fallback: tuple[str, ...] = ()  # the authorised chain, in order
     policy: Policy | None = None
     scripted: bool = False  # a stand-in, labelled so wherever it shows

@@ -50,6 +50,7 @@ sandbox = "none"                 # this version boxes nothing in: agents run wit
 # cli = "claude"
 # kind = "code"                  # code | test | docs | review | security
 # concurrency = 2
+# file_mb = 16384               # the largest file that it may write; 0: no limit
 # fallback = ["codex"]           # who may take over, in order
 
 # [agents.codex]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from loopy.domain.failures import Failure
 from loopy.ports import Brief
 from tests.agents.support import NOW, PaperLeash, command, driver, place_in
 
+OURS = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
 BRIEF = Brief("fix add()", turn=1)
 
 
@@ -195,3 +197,11 @@ def test_a_workspace_that_is_gone_is_a_failure_of_the_workspace(tmp_path: Path) 
     tried = driver().turn(command(tmp_path, "pass"), BRIEF, place, PaperLeash())
     assert isinstance(tried, Tried)
     assert tried.failure is Failure.WORKSPACE
+
+
+@pytest.mark.parametrize(("file_mb", "most"), [(16_384, 16 << 30), (3, 3 << 20), (0, OURS)])
+def test_an_agent_leaves_no_core_and_writes_no_file_beyond_its_limit(tmp_path: Path, file_mb: int, most: int) -> None:
+    source = "import resource as r; print(r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_FSIZE)[0])"
+    agent, leash = command(tmp_path, source).model_copy(update={"file_mb": file_mb}), PaperLeash()
+    driver().turn(agent, BRIEF, place_in(tmp_path), leash)
+    assert leash.output() == f"(0, 0) {most}"
