@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from loopy.domain.errors import BrokerError, LoopyError, StoreError
+from loopy.domain.errors import BrokerError, FullError, LoopyError, StoreError
 
 DAMAGED = ("file is not a database", "database disk image is malformed")
 DO = (
@@ -21,7 +21,7 @@ REFUSED = (  # what SQLite and the system say when the disk is at fault, and whe
     "No space left",
     "Read-only file system",
 )
-FULL = ("the disk is full", "free some space; nothing was half-written")
+FULL = ("the disk is full", "free some space, for even a look needs a little; nothing was half-written")
 READ_ONLY = ("is on a read-only file system", "mount it writable, or set LOOPY_HOME")
 OF_THE_DISK: Mapping[int | None, tuple[str, str]] = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY}
 
@@ -33,7 +33,7 @@ def told(error: LoopyError) -> LoopyError:
     if isinstance(error, StoreError) and (words := next((words for words in DAMAGED if words in error.what), "")):
         return type(error)(_file() or error.where, f"the work graph is damaged: {words}", hint=DO)
     if any(words in error.what for words in REFUSED) and (file := _file()) and (fault := disk_fault(Path(file).parent)):
-        return type(error)(file, *fault)
+        return (FullError if fault is FULL and isinstance(error, StoreError) else type(error))(file, *fault)
     return error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -134,6 +135,9 @@ def test_a_home_that_cannot_be_written_to_is_told_in_a_line_that_names_it(
         assert fault in told
         assert str(disk) in told or words[0] == "agent"  # a write that fails later names no file
         assert words == ("doctor",) or len(said.err.splitlines()) == 1
+        if words == ("board",):
+            kind = json.loads(on.loopy("board", "--json").err)["error"]["kind"]
+            assert kind == "FullError" if fault == "the disk is full" else kind != "FullError"
     assert yard.loopy("ticket", "list").code == 0
 
 
