@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workers.app import Shell
 
 log = logging.getLogger("loopy.worker")
+LEAVE_S = 12.0
 
 
 def connect(shell: Shell) -> None:
@@ -97,6 +98,9 @@ def hand_back(shell: Shell, exit_code: int = 0) -> None:
     runtime = shell.runtime
     if runtime is None:
         os._exit(exit_code)
+    late = threading.Timer(LEAVE_S, os._exit, (exit_code,))  # a graph that cannot be written holds nobody up
+    late.daemon = True
+    late.start()
     runtime.drain()
     idle = runtime.wait_idle()
     runtime.stop()

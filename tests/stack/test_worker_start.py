@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import sys
@@ -18,10 +19,11 @@ from loopy.domain.errors import ConfigError, LoopyError
 from loopy.domain.events import StreamEvent
 from loopy.engine.order import acting_s
 from loopy.ports import Workspace
-from loopy.process import silence
+from loopy.process import background, silence
 from loopy.process.capture import probe
 from loopy.process.command import Command, Ending
 from loopy.process.slots import Slots
+from tests.stack.house import wait_until
 from workers.runtime import Runtime
 from workers.signals import begin
 
@@ -236,3 +238,16 @@ def test_a_worker_that_is_told_to_stop_while_it_starts_ends_in_order_and_consume
     with services(made.env).graph.read() as tx:
         assert list(tx.fleet.workers()) == []
     assert list((tmp_path / "alive").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_told_to_leave_leaves_though_the_graph_is_locked(tmp_path: Path) -> None:
+    furnished(tmp_path)
+    env = {**os.environ, "LOOPY_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    worker = background.start((sys.executable, *OURS, "--ephemeral"), env, tmp_path / "worker.log")
+    wait_until(lambda: b"ready;" in (tmp_path / "worker.log").read_bytes(), "the worker is ready", 30)
+    with (tmp_path / "loopy.db.lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert worker.process.stdin is not None
+        worker.process.stdin.close()
+        assert worker.process.wait(timeout=25) == 1
