@@ -162,29 +162,3 @@ def test_two_consumers_share_the_work_with_none_lost_and_none_doubled(url: str, 
 def borrow_from(connection: Connection) -> BrokerFile:
     with open_channel(connection) as channel:
         return channel.file
-
-
-@pytest.mark.slow
-def test_consumers_killed_again_and_again_lose_nothing(url: str, tmp_path: Path) -> None:
-    out, total, kills, prefetch = tmp_path / "out", 600, 6, 4
-    publish(url, total)
-    with process(CONSUMER, url, "loop", str(out), "ack", str(prefetch), log=tmp_path / "log"):
-        for n in range(kills):
-            before = len(lines(out))
-            with process(CONSUMER, url, "loop", str(out), "ack", str(prefetch), log=tmp_path / "log") as victim:
-                wait_until(lambda: any(line.endswith(f" {victim.pid}") for line in lines(out)) or left(url) == 0)
-                victim.send_signal(signal.SIGKILL)
-                victim.wait()
-            assert len(lines(out)) > before or left(url) == 0, n
-            if n == kills - 2:
-                publish(url, 100)
-        wait_until(lambda: left(url) == 0, 60)
-    got = Counter(int(line.split()[0]) for line in lines(out) if line != "ready")
-    assert set(got) == set(range(total))
-    doubled = sum(got.values()) - total - 100
-    assert doubled <= kills * prefetch
-
-
-def left(url: str) -> int:
-    with Connection(url) as connection:
-        return sum(messages.depths(borrow_from(connection)).get("loop", (0, 0)))
