@@ -160,7 +160,7 @@ def ground(url: str, folder: Path, rng: random.Random) -> Told:
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_nothing_is_lost_and_nothing_doubled_through_random_kills(url: str, tmp_path: Path, seed: int) -> None:
-    """2,000 messages, two consumers and a publisher, about a hundred SIGKILLs by seed, each replaced at once.
+    """2,000 messages, two consumers and a publisher, some seventy SIGKILLs by seed, each replaced at once.
 
     Every process writes a line before and after each act, and the killer one before each kill. What is counted:
 
