@@ -56,10 +56,12 @@ bench: setup ## one table of ratios to a bare Celery chain on Redis
 mutants: setup ## take each clause of the protocol out, and print which test notices
 	$(BIN)/python -m tests.mutants
 
-lock: setup ## resolve pyproject.toml's ranges into requirements.lock anew
+lock: setup ## resolve pyproject.toml's ranges into requirements.lock anew, and the image's part of it
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra postgres --group image -c requirements.lock --universal --generate-hashes \
+	  --no-header --no-emit-index-url --no-annotate -q -o requirements.image.lock
 
 reference: setup ## write docs/reference.md from the commands
 	$(BIN)/python tools/reference.py

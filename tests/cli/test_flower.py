@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -102,26 +101,3 @@ def test_a_login_without_a_password_is_refused(settled: House, login: str) -> No
     assert said.returncode == 2
     assert said.stderr.startswith("error: FLOWER_BASIC_AUTH: ")
     assert "user:password" in said.stderr
-
-
-def test_compose_does_not_start_without_a_password_for_flower() -> None:
-    text = (ROOT / "docker-compose.yml").read_text()
-    flower = text.partition("\n  flower:")[2].partition("\nvolumes:")[0]
-    assert re.search(r"FLOWER_BASIC_AUTH: \$\{FLOWER_BASIC_AUTH:\?[^}]+\}", flower)
-    assert flower.count("ports:") == 1
-
-
-def test_every_port_of_compose_is_published_on_the_loopback_interface() -> None:
-    ports = re.findall(r'ports: \["([^"]+)"\]', (ROOT / "docker-compose.yml").read_text())
-    assert len(ports) == 2
-    assert all(port.startswith("127.0.0.1:") for port in ports)
-
-
-def test_the_procfile_starts_the_flower_that_always_has_a_password() -> None:
-    rows = (ROOT / "Procfile").read_text().splitlines()
-    (row,) = [row for row in rows if row.startswith("flower:")]
-    assert row == "flower: loopy flower --port 5555"
-
-
-def test_the_example_of_the_environment_names_the_login() -> None:
-    assert re.search(r"^#FLOWER_BASIC_AUTH=\w+:\S+$", (ROOT / ".env.example").read_text(), re.MULTILINE)
