@@ -52,7 +52,7 @@ def asked(port: int, page: str, login: str = "") -> tuple[int, bytes]:
 
 
 def assert_they_serve(on: House, staff: Crew, port: int) -> None:
-    """A ticket ships by that worker, that beat fires a task that it does, that Flower sees it behind its login."""
+    """A ticket ships by that worker, that beat fires a task that it does, that Flower sees both behind its login."""
     staff.until_said("worker", " ready.")
     run_id = on.file("tidy")
     on.until_ended(run_id)
@@ -66,6 +66,7 @@ def assert_they_serve(on: House, staff: Crew, port: int) -> None:
     assert asked(port, "/", "ada:wrong")[0] == 401
     node = f"celery@{socket.gethostname()}"
     wait_until(lambda: node in asked(port, "/workers?json=1", LOGIN)[1].decode(), f"Flower sees {node}")
+    wait_until(lambda: b"loopy.recover" in asked(port, "/api/tasks", LOGIN)[1], "Flower is told what the worker does")
 
 
 def assert_they_stop(on: House, staff: Crew) -> None:
