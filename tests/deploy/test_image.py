@@ -62,4 +62,4 @@ def test_it_is_made_of_what_is_named_and_of_nothing_else() -> None:
     assert {row[1:] for row in ignored if row.startswith("!")} == copied
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert {*wheel["packages"], *wheel["force-include"], project["project"]["readme"], "LICENSE"} < copied
+    assert {*wheel["only-include"], project["project"]["readme"], "LICENSE"} < copied
