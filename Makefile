@@ -41,11 +41,12 @@ test: setup ## every test, the slow ones too
 demo: setup ## four tickets through the real stack, to four verified receipts
 	$(BIN)/loopy demo $(DEMO_ARGS)
 
-chaos: setup ## kill N worker processes at every named line: make chaos N=10000 [SEED=]
-	$(BIN)/python -m tests.chaos $(or $(N),1000) $(if $(SEED),--seed $(SEED))
+chaos: setup ## kill N worker processes at every named line: make chaos N=10000 [SEED=] [DATABASE=postgres]
+	$(BIN)/python -m tests.chaos $(or $(N),1000) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
-chaos-stack: setup ## break the whole stack N times: make chaos-stack N=300 [SEED=]
-	$(BIN)/python -m tests.chaos_stack $(or $(N),30) $(if $(SEED),--seed $(SEED))
+chaos-stack: setup ## break the whole stack N times: make chaos-stack N=300 [SEED=] [BROKER=rabbitmq] [DATABASE=postgres]
+	$(BIN)/python -m tests.chaos_stack $(or $(N),30) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(BROKER),--broker $(BROKER)) $(if $(DATABASE),--database $(DATABASE))
 
 simulate: setup ## play N seeds of the engine over virtual time: make simulate N=20000 [SEED=]
 	$(BIN)/python -m tests.simulation $(or $(N),1000) $(if $(SEED),--seed $(SEED))

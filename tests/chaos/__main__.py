@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [N] [--seed S]`: kill N worker processes; one table, and 1 with the seeds when anything broke."""
+"""`python -m tests.chaos [N] [--seed S] [--database postgres]`: kill N worker processes; one table, and 1 with the seeds when anything broke."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import logging
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
+from tests.chaos.database import DATABASES, Ground, grounds
 from tests.chaos.seeds import Told, play, warm
 from tests.simulation.seeds import POINTS
-from tests.support.databases import new_template
 
 BATCH = 16  # seeds between two looks at the number of deaths
 
@@ -28,20 +26,20 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, help="replay this one (who dies where is the seed's, who is faster is not)")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
+    parser.add_argument("--database", choices=DATABASES, default="sqlite", help="Postgres is started here, and ended")
     asked = parser.parse_args(words)
-    with tempfile.TemporaryDirectory(prefix="loopy-chaos-") as folder:
-        template = new_template(Path(folder) / "template.db")
+    with grounds(asked.database) as ground:
         if asked.seed is not None:
-            print(play(asked.seed, template))
+            print(play(asked.seed, ground))
             return 0
         logging.disable(logging.CRITICAL)
-        warm(template)
-        return _until(asked.n, asked.first, asked.jobs, template)
+        warm(ground)
+        return _until(asked.n, asked.first, asked.jobs, ground)
 
 
-def _until(deaths_wanted: int, first: int, jobs: int, template: Path) -> int:
+def _until(deaths_wanted: int, first: int, jobs: int, ground: Ground) -> int:
     began, told, broken = time.monotonic(), list[Told](), dict[int, str]()
-    for seed, said in _played(first, jobs, template):
+    for seed, said in _played(first, jobs, ground):
         if isinstance(said, str):
             broken[seed] = said
         else:
@@ -54,17 +52,17 @@ def _until(deaths_wanted: int, first: int, jobs: int, template: Path) -> int:
     return _print(told, broken, time.monotonic() - began)
 
 
-def _played(first: int, jobs: int, template: Path) -> Iterator[tuple[int, Told | str]]:
+def _played(first: int, jobs: int, ground: Ground) -> Iterator[tuple[int, Told | str]]:
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
         while True:
-            yield from pool.map(partial(attempt, template=template), range(first, first + BATCH), chunksize=1)
+            yield from pool.map(partial(attempt, ground=ground), range(first, first + BATCH), chunksize=1)
             first += BATCH
 
 
-def attempt(seed: int, template: Path) -> tuple[int, Told | str]:
+def attempt(seed: int, ground: Ground) -> tuple[int, Told | str]:
     """Play a seed; return what broke, in words, instead of raising."""
     try:
-        return seed, play(seed, template)
+        return seed, play(seed, ground)
     except Exception as error:  # whatever the engine let escape is a finding
         return seed, f"{type(error).__name__}: {error}"[:600]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from loopy.domain.states import RunState
 from loopy.engine.fsck import fsck
+from tests.chaos.database import Ground
 from tests.chaos.stage import FileForge, open_stage
 from tests.chaos.worker import Doom, forked, live
 from tests.simulation.invariants import must, referee
@@ -34,25 +35,21 @@ class Told:
     deaths: Counter[str]  # by crash point
 
 
-def play(seed: int, template: Path) -> Told:
+def play(seed: int, ground: Ground) -> Told:
     """Play one seed. Raises InvariantError with what broke."""
     rng = random.Random(seed)
-    with _folder() as folder:
-        shutil.copy(template, folder / "loopy.db")
-        (folder / "alive").mkdir()
+    with _home(ground) as (folder, url):
         began, approve = time.monotonic(), rng.random() < 0.3
         many = rng.randint(1, 4)
-        must(_wait(forked(lambda: _file(folder, began, many))) == 0, "the tickets could not be filed")
-        deaths = _storm(folder, began, rng, approve=approve)
-        return Told(seed, _reckon(folder, began, many), deaths)
+        must(_wait(forked(lambda: _file(folder, url, began, many))) == 0, "the tickets could not be filed")
+        deaths = _storm(folder, url, began, rng, approve=approve)
+        return Told(seed, _reckon(folder, url, began, many), deaths)
 
 
-def warm(template: Path) -> None:
+def warm(ground: Ground) -> None:
     """Play a ticket in this very process, so that its forks find every module loaded and every statement compiled."""
-    with _folder() as folder:
-        shutil.copy(template, folder / "loopy.db")
-        (folder / "alive").mkdir()
-        stage = open_stage(folder, time.monotonic(), random.Random(0), approve=False)
+    with _home(ground) as (folder, url):
+        stage = open_stage(folder, url, time.monotonic(), random.Random(0), approve=False)
         stage.start()
         stage.hire("w1")
         stage.pump("w1")
@@ -62,22 +59,27 @@ def warm(template: Path) -> None:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _home(ground: Ground) -> Iterator[tuple[Path, str]]:
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="loopy-chaos-", dir=memory if os.access(memory, os.W_OK) else None))
     try:
-        yield folder
+        (folder / "alive").mkdir()
+        url = ground.graph(folder)
+        try:
+            yield folder, url
+        finally:
+            ground.drop(url)
     finally:
         shutil.rmtree(folder)
 
 
-def _file(folder: Path, began: float, many: int) -> None:
-    stage = open_stage(folder, began, random.Random(0), approve=False)
+def _file(folder: Path, url: str, began: float, many: int) -> None:
+    stage = open_stage(folder, url, began, random.Random(0), approve=False)
     for n in range(many):
         stage.start(f"ticket {n}", agent="")
 
 
-def _storm(folder: Path, began: float, rng: random.Random, *, approve: bool) -> Counter[str]:
+def _storm(folder: Path, url: str, began: float, rng: random.Random, *, approve: bool) -> Counter[str]:
     """Let one or two workers live at a time; whoever dies is followed by the next, at last by one that is spared."""
     deaths: Counter[str] = Counter()
     at_once, born, budget = rng.choice((1, 1, 2)), 0, rng.randint(2, MOST_DEATHS)
@@ -87,7 +89,7 @@ def _storm(folder: Path, began: float, rng: random.Random, *, approve: bool) -> 
             doom = (rng.choice(POINTS), rng.choice((1, 1, 1, 2, 2, 6))) if budget > 0 else None
             name, seed = f"w{born}", rng.randrange(2**31)
             born, budget = born + 1, budget - 1
-            life = partial(live, folder, name, began, seed, doom, approve=approve)
+            life = partial(live, folder, url, name, began, seed, doom, approve=approve)
             living[forked(life)] = doom
         pid, status = os.wait()
         doom = living.pop(pid)
@@ -111,8 +113,8 @@ def _wait(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _reckon(folder: Path, began: float, many: int) -> Counter[str]:
-    stage = open_stage(folder, began, random.Random(0), approve=False)
+def _reckon(folder: Path, url: str, began: float, many: int) -> Counter[str]:
+    stage = open_stage(folder, url, began, random.Random(0), approve=False)
     try:
         breaches = [f"rule {b.rule}: {b.subject} {b.what}" for b in fsck(stage.graph)]
         must(not breaches, "; ".join(breaches))

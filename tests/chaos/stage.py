@@ -92,14 +92,14 @@ class Stage(World):
         alive.bury(self.folder / "alive", worker)
 
 
-def open_stage(folder: Path, began: float, rng: random.Random, *, approve: bool) -> Stage:
+def open_stage(folder: Path, url: str, began: float, rng: random.Random, *, approve: bool) -> Stage:
     """Return the world as one process sees it; nothing is opened before it is used."""
     clock = HastyClock(began)
     known = {
         "a": Agent(name="a", argv=("a",), fallback=("b",), concurrency=4),
         "b": Agent(name="b", argv=("b",), concurrency=4),
     }
-    graph = Counted(f"sqlite:///{folder / 'loopy.db'}", clock.now)
+    graph = Counted(url, clock.now)
     law = Policy(sandbox="none", approve="always" if approve else "asked")
     stage = Stage(graph, clock, known, law, folder=folder)
     stage.forge = FileForge(folder / "forge.log", rng)  # type: ignore[assignment]  # the same port, on disk

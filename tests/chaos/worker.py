@@ -38,7 +38,7 @@ def forked(act: Callable[[], None]) -> int:
     os._exit(0)
 
 
-def live(folder: Path, name: str, began: float, seed: int, doom: Doom, *, approve: bool) -> None:
+def live(folder: Path, url: str, name: str, began: float, seed: int, doom: Doom, *, approve: bool) -> None:
     """Live as a worker until everything has ended."""
     visits: Counter[str] = Counter()
 
@@ -48,7 +48,7 @@ def live(folder: Path, name: str, began: float, seed: int, doom: Doom, *, approv
             os.kill(os.getpid(), signal.SIGKILL)
 
     rng = random.Random(seed)
-    stage = open_stage(folder, began, rng, approve=approve)
+    stage = open_stage(folder, url, began, rng, approve=approve)
     alive.hold(folder / "alive", name)
     crashpoints.install(reached)
     performer = stage.hire(name)

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos_stack [N]`: N faults in the real stack; one table, and 1 with the seeds when anything broke."""
+"""`python -m tests.chaos_stack [N] [--broker B] [--database D]`: N faults in the real stack; one table, and 1 with the seeds when anything broke."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import logging
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -17,14 +16,14 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
-from tests.chaos_stack.nemesis import Fault
+from tests.chaos_stack.ground import BROKERS, DATABASES, Ground
+from tests.chaos_stack.nemesis import Fault, weights_on
 from tests.chaos_stack.scenery import MEMORY, make_template
 from tests.chaos_stack.seeds import Told, play
 
 BROKEN_LIMIT = 8  # seeds; more of the same would tell nothing new
-BROKERS = ("embedded", "redis")
-Failed = tuple[int, str, str]  # seed, broker, what rose
-Attempt = Callable[[tuple[int, str]], Told | Failed]
+Failed = tuple[int, Ground, str]  # seed, what it stood on, what rose
+Attempt = Callable[[tuple[int, Ground]], Told | Failed]
 
 
 def main(words: Sequence[str]) -> int:
@@ -33,31 +32,28 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("n", type=int, nargs="?", default=30, help="how many faults")
     parser.add_argument("--seed", type=int, help="replay this one (whom it harms is the seed's, who is faster is not)")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--broker", choices=BROKERS, help="default: both by turns, Redis where it is installed")
+    parser.add_argument("--broker", choices=BROKERS, help="default: embedded and Redis by turns")
+    parser.add_argument("--database", choices=DATABASES, default="sqlite", help="Postgres is started for each seed")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time")
     parser.add_argument("--keep", action="store_true", help="keep every seed's home")
     asked = parser.parse_args(words)
+    on = [Ground(b, asked.database) for b in ((asked.broker,) if asked.broker else BROKERS[:2])]
+    if not (grounds := [g for g in on if g.installed]):
+        parser.error(f"the servers for {', '.join(map(str, on))} are not installed")
     logging.disable(logging.CRITICAL)
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="loopy-stack-template-", dir=place) as folder:
         template = make_template(Path(folder))
         seeds = count(asked.first) if asked.seed is None else (asked.seed,)
         act = partial(attempt, template=template, keep=asked.keep)
-        return _all(asked.n, act, _dealt(seeds, asked.broker), asked.jobs)
+        return _all(asked.n, act, _dealt(seeds, grounds), asked.jobs)
 
 
-def _brokers(broker: str | None) -> tuple[str, ...]:
-    if broker:
-        return (broker,)
-    return BROKERS if shutil.which("redis-server") else BROKERS[:1]
+def _dealt(seeds: Iterable[int], grounds: Sequence[Ground]) -> Iterator[tuple[int, Ground]]:
+    return ((seed, grounds[seed % len(grounds)]) for seed in seeds)
 
 
-def _dealt(seeds: Iterable[int], broker: str | None) -> Iterator[tuple[int, str]]:
-    brokers = _brokers(broker)
-    return ((seed, brokers[seed % len(brokers)]) for seed in seeds)
-
-
-def attempt(asked: tuple[int, str], template: Path, *, keep: bool) -> Told | Failed:
+def attempt(asked: tuple[int, Ground], template: Path, *, keep: bool) -> Told | Failed:
     """Play a seed; what rose is told, not raised."""
     try:
         return play(asked[0], template, asked[1], keep=keep)
@@ -71,7 +67,7 @@ def _ready() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
-def _all(wanted: int, act: Attempt, seeds: Iterator[tuple[int, str]], jobs: int) -> int:
+def _all(wanted: int, act: Attempt, seeds: Iterator[tuple[int, Ground]], jobs: int) -> int:
     began, load = time.monotonic(), os.getloadavg()[0]
     told, failed = list[Told](), list[Failed]()
     with multiprocessing.get_context("fork").Pool(jobs, initializer=_ready, maxtasksperchild=16) as pool:
@@ -91,12 +87,13 @@ def _all(wanted: int, act: Attempt, seeds: Iterator[tuple[int, str]], jobs: int)
 def _print(told: Sequence[Told], failed: Sequence[Failed], took_s: float, load: float) -> int:
     faults = sum((t.faults for t in told), Counter[Fault]())
     verdicts = sum((t.verdicts for t in told), Counter[str]())
-    brokers = Counter(t.broker for t in told)
+    grounds = Counter(str(t.on) for t in told)
     moments = sum((t.moments for t in told), Counter[str]())
     quiet = sorted(t.quiet_s for t in told) or [0.0]
-    print(f"seeds      {len(told) + len(failed)}: " + ", ".join(f"{b} {n}" for b, n in sorted(brokers.items())))
+    print(f"seeds      {len(told) + len(failed)}: " + ", ".join(f"{on} {n}" for on, n in sorted(grounds.items())))
     print(f"runs       {verdicts.total()}: " + ", ".join(f"{v} {n}" for v, n in sorted(verdicts.items())))
-    for fault in Fault:
+    possible = {fault for t in told for fault in weights_on(t.on)}
+    for fault in (f for f in Fault if f in possible or faults[f]):
         print(f"  {fault:44} {faults[fault]:5}")
     each = took_s / max(1, faults.total())
     print(f"faults     {faults.total()} in {took_s:.0f} s ({each:.1f} s each, load {load:.1f} at the start)")
@@ -108,17 +105,17 @@ def _print(told: Sequence[Told], failed: Sequence[Failed], took_s: float, load: 
     print(f"doubled    {sum(len(t.found.doubled) for t in told)}")
     bad = [t for t in told if t.found.all]
     for t in bad:
-        print(f"BROKEN     {_replay(t.seed, t.broker)}   (its home: {t.folder})")
+        print(f"BROKEN     {_replay(t.seed, t.on)}   (its home: {t.folder})")
         for said in t.found.all:
             print(f"           {said}")
-    for seed, broker, said in failed:
-        print(f"BROKEN     {_replay(seed, broker)}\n           {said}")
+    for seed, on, said in failed:
+        print(f"BROKEN     {_replay(seed, on)}\n           {said}")
     print(f"broken     {len(bad) + len(failed)}")
     return int(bool(bad or failed))
 
 
-def _replay(seed: int, broker: str) -> str:
-    return f"python -m tests.chaos_stack --seed {seed} --broker {broker}"
+def _replay(seed: int, on: Ground) -> str:
+    return f"python -m tests.chaos_stack --seed {seed} --broker {on.broker} --database {on.database}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from enum import StrEnum
 from loopy.process import hunt
 from loopy.process.hunt import Proc
 from tests.chaos_stack.crew import Crew, Post, words_of
-from tests.chaos_stack.redis import Redis
+from tests.chaos_stack.ground import Ground, Servers
+from tests.support.servers import Postgres, RabbitMQ
 
 SEEK_S = 3.0  # how long to wait for somebody to harm
 
@@ -31,6 +32,9 @@ class Fault(StrEnum):
     WIPE = "broker file wiped"
     REDIS = "Redis killed and started again"
     FLUSH = "Redis flushed"
+    RABBITMQ = "RabbitMQ killed and started again"
+    PURGE = "RabbitMQ's queues purged"
+    POSTGRES = "Postgres killed and started again"
 
 
 COMMON = {
@@ -42,7 +46,17 @@ COMMON = {
     Fault.FREEZE: 2,
 }
 
-OF_BROKER = {"embedded": {Fault.WIPE: 5}, "redis": {Fault.REDIS: 4, Fault.FLUSH: 3}}
+OF_BROKER = {
+    "embedded": {Fault.WIPE: 5},
+    "redis": {Fault.REDIS: 4, Fault.FLUSH: 3},
+    "rabbitmq": {Fault.RABBITMQ: 4, Fault.PURGE: 3},
+}
+OF_DATABASE: dict[str, dict[Fault, int]] = {"sqlite": {}, "postgres": {Fault.POSTGRES: 5}}
+
+
+def weights_on(on: Ground) -> dict[Fault, int]:
+    """Return how often each fault comes to a home on this ground."""
+    return COMMON | OF_BROKER[on.broker] | OF_DATABASE[on.database]
 
 
 @dataclass
@@ -50,7 +64,7 @@ class Nemesis:
     """Does harm; `wait` lets the home live on for some seconds meanwhile."""
 
     crew: Crew
-    redis: Redis | None
+    servers: Servers
     rng: random.Random
     wait: Callable[[float], None]
 
@@ -69,7 +83,10 @@ class Nemesis:
             Fault.FREEZE: self._freeze,
             Fault.WIPE: self._wipe,
             Fault.REDIS: self._restart,
-            Fault.FLUSH: lambda: self.redis.said("FLUSHALL").strip() if self.redis else "",
+            Fault.FLUSH: lambda: self.servers.redis.said("FLUSHALL").strip() if self.servers.redis else "",
+            Fault.RABBITMQ: lambda: self._again(self.servers.rabbitmq),
+            Fault.PURGE: self.servers.purge,
+            Fault.POSTGRES: lambda: self._again(self.servers.postgres),
         }
 
     def _worker(self) -> Post | None:
@@ -119,10 +136,20 @@ class Nemesis:
         return ", ".join(sorted(p.name for p in gone))
 
     def _restart(self) -> str:
-        if self.redis is None:
+        redis = self.servers.redis
+        if redis is None:
             return ""
-        self.redis.kill()
+        redis.kill()
         away = self.rng.choice((0.0, 0.3, 2.0))
         self.wait(away)
-        self.redis.start()
+        redis.start()
         return f"away for {away} s"
+
+    @staticmethod
+    def _again(server: RabbitMQ | Postgres | None) -> str:
+        """Kill the server with all of its processes and start it again; it recovers from its own files."""
+        if server is None:
+            return ""
+        began = time.monotonic()
+        server.restart()
+        return f"away for {time.monotonic() - began:.1f} s"

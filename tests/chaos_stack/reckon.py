@@ -56,6 +56,7 @@ def reckon(scene: Scene, filed: list[str]) -> Reckoning:
     found.other += _effects(scene, list(runs.values()), taken)
     found.other += _receipts(scene, runs, receipts, taken)
     found.other += _slots(scene.home / "slots")
+    found.other += _astray(scene)
     return found
 
 
@@ -109,6 +110,13 @@ def _slots(folder: Path) -> Iterator[str]:
     for lock in folder.rglob("*"):
         if lock.is_file() and try_lock(lock) is None:
             yield f"the slot {lock.name} of {lock.parent.name} is still held"
+
+
+def _astray(scene: Scene) -> Iterator[str]:
+    """Nobody wrote to a file of the home in the place of a server that was asked for."""
+    for variable, name in (("LOOPY_DATABASE_URL", "loopy.db"), ("LOOPY_BROKER_URL", "broker.db")):
+        if variable in scene.servers and (scene.home / name).exists():
+            yield f"{name} is there, though {variable} names a server"
 
 
 def left_over(folder: Path, allowed: frozenset[int], patience_s: float = GONE_S) -> list[str]:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Scene:
     """A folder with all that a seed needs; what shipped is told by `landed.log` in it."""
 
     folder: Path
-    broker_url: str = ""
+    servers: Mapping[str, str] = field(default_factory=dict)  # the variables that name them
 
     @property
     def home(self) -> Path:
@@ -71,7 +71,7 @@ class Scene:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         env = {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
         env |= {"LOOPY_HOME": str(self.home), "HOME": str(self.folder)}
-        return env | ({"LOOPY_BROKER_URL": self.broker_url} if self.broker_url else {})
+        return env | dict(self.servers)
 
     @cached_property
     def made(self) -> Services:
@@ -100,12 +100,14 @@ def make_template(folder: Path) -> Path:
     return folder
 
 
-def set_scene(template: Path, name: str, rng: random.Random, broker_url: str) -> Scene:
+def set_scene(template: Path, name: str, rng: random.Random, servers: Mapping[str, str] | None = None) -> Scene:
     """Return a fresh copy of the template in memory, where there is room, with settings by seed."""
     place = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 10**9 else None
     folder = Path(tempfile.mkdtemp(prefix=f"loopy-stack-{name}-", dir=place))
     shutil.copytree(template, folder, dirs_exist_ok=True)
-    scene = Scene(folder, broker_url)
+    scene = Scene(folder, servers or {})
+    if "LOOPY_DATABASE_URL" in scene.servers:
+        (scene.home / "loopy.db").unlink()
     text = SETTINGS.format(lease=LEASE_S, approve=rng.choice(("asked", "asked", "always")), target=scene.target)
     for manner in MANNERS:
         follower = '"plain"' if manner == "limited" else ""

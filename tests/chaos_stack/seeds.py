@@ -17,9 +17,9 @@ from loopy.domain.run import Run
 from loopy.domain.states import RunState, Step, Wait
 from loopy.domain.ticket import Ticket, TicketId
 from tests.chaos_stack.crew import BEAT, UP, Crew, Post
-from tests.chaos_stack.nemesis import COMMON, OF_BROKER, Fault, Nemesis
+from tests.chaos_stack.ground import Ground, Servers, servers
+from tests.chaos_stack.nemesis import Fault, Nemesis, weights_on
 from tests.chaos_stack.reckon import Reckoning, left_over, reckon
-from tests.chaos_stack.redis import Redis
 from tests.chaos_stack.scenery import MANNERS, Scene, set_scene
 
 START_S, QUIET_S, MOMENT_S = 60.0, 180.0, 3.0
@@ -37,14 +37,14 @@ class Plan:
     cancels: bool
 
     @classmethod
-    def of(cls, rng: random.Random, broker: str) -> Plan:
+    def of(cls, rng: random.Random, on: Ground) -> Plan:
         """Draw the plan of a seed."""
         many, own_beat = rng.choice((1, 2)), rng.random() < 0.2
         argv: tuple[str, ...] = (*UP, "--no-beat") if own_beat else UP
         posts = [(f"worker-{n}", argv) for n in range(many)]
         posts += [("beat", BEAT)] if own_beat else []
         manners = tuple(rng.choices(MANNERS, k=rng.choice((1, 2, 3))))
-        weights = COMMON | OF_BROKER[broker] | ({Fault.BEAT: 4} if own_beat else {})
+        weights = weights_on(on) | ({Fault.BEAT: 4} if own_beat else {})
         kinds = rng.choices(list(weights), list(weights.values()), k=rng.randint(3, 6))
         return cls(tuple(posts), manners, tuple((rng.choice(MOMENTS), kind) for kind in kinds), rng.random() < 0.15)
 
@@ -54,7 +54,7 @@ class Told:
     """What one seed came to; `folder` is kept when it is broken."""
 
     seed: int
-    broker: str
+    on: Ground
     faults: Counter[Fault]
     moments: Counter[str]  # the steps that were being done when a fault came
     verdicts: Counter[str]
@@ -164,19 +164,17 @@ class Play:
             return not self.under_way() and not tx.receipts.unpushed()
 
 
-def play(seed: int, template: Path, broker: str, *, keep: bool = False) -> Told:
+def play(seed: int, template: Path, on: Ground, *, keep: bool = False) -> Told:
     """Play one seed; its folder is removed unless something is broken or `keep`."""
-    began, rng = time.monotonic(), random.Random(f"{seed} {broker}")
-    plan = Plan.of(random.Random(f"plan {seed} {broker}"), broker)
+    began, rng = time.monotonic(), random.Random(f"{seed} {on}")
+    plan = Plan.of(random.Random(f"plan {seed} {on}"), on)
     with ExitStack() as after:
-        redis = Redis(template) if broker == "redis" else None
-        if redis:
-            after.callback(redis.kill)
-        scene = set_scene(template, f"{broker}-{seed}", rng, redis.url if redis else "")
+        running = after.enter_context(servers(on, template))
+        scene = set_scene(template, f"{on.broker}-{on.database}-{seed}", rng, running.env)
         playing = Play(scene, Crew(scene, rng, [Post(*post) for post in plan.posts]), rng, kept=keep)
         after.callback(playing.tidy)
         try:
-            faults, moments = _storm(playing, redis, plan)
+            faults, moments = _storm(playing, running, plan)
             found, quiet_s = _quiet(playing)
         except Exception as error:
             playing.kept = True
@@ -185,13 +183,13 @@ def play(seed: int, template: Path, broker: str, *, keep: bool = False) -> Told:
         playing.kept = keep or bool(found.all)
         verdicts = Counter(str(run.verdict) for run in playing.runs())
     took_s = time.monotonic() - began
-    return Told(seed, broker, faults, moments, verdicts, found, took_s, quiet_s, str(scene.folder))
+    return Told(seed, on, faults, moments, verdicts, found, took_s, quiet_s, str(scene.folder))
 
 
-def _storm(playing: Play, redis: Redis | None, plan: Plan) -> tuple[Counter[Fault], Counter[str]]:
+def _storm(playing: Play, running: Servers, plan: Plan) -> tuple[Counter[Fault], Counter[str]]:
     """Harm the home as planned; there is always work that it is harmed in."""
     faults, moments = Counter[Fault](), Counter[str]()
-    nemesis = Nemesis(playing.crew, redis, playing.rng, playing.live)
+    nemesis = Nemesis(playing.crew, running, playing.rng, playing.live)
     for manner in plan.manners:
         playing.file(manner)
     for n, (step, wanted) in enumerate(plan.faults):

@@ -13,6 +13,7 @@ import pytest
 
 from loopy.domain.states import RunState, Verdict
 from tests.chaos_stack.crew import UP, Crew, Post
+from tests.chaos_stack.ground import Ground
 from tests.chaos_stack.reckon import left_over, reckon
 from tests.chaos_stack.scenery import Scene, make_template, set_scene
 from tests.chaos_stack.seeds import Play, play
@@ -25,11 +26,17 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_template(tmp_path_factory.mktemp("template"))
 
 
-@pytest.mark.parametrize(("seed", "broker"), [(3, "embedded"), (29, "embedded"), (38, "redis")])
-def test_nothing_is_lost_and_nothing_ships_twice_whatever_is_killed(seed: int, broker: str, template: Path) -> None:
-    if broker == "redis" and shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
-    told = play(seed, template, broker)
+SEEDS = [(3, "embedded", "sqlite"), (29, "embedded", "sqlite"), (38, "redis", "sqlite"), (2, "rabbitmq", "postgres")]
+
+
+@pytest.mark.parametrize(("seed", "broker", "database"), SEEDS)
+def test_nothing_is_lost_and_nothing_ships_twice_whatever_is_killed(
+    seed: int, broker: str, database: str, template: Path
+) -> None:
+    on = Ground(broker, database)
+    if not on.installed:
+        pytest.skip(f"the servers for {on} are not installed")
+    told = play(seed, template, on)
     assert told.found.all == [], told.folder
     assert told.faults.total() >= 3
     assert told.verdicts.total() >= 2
@@ -40,7 +47,7 @@ def test_nothing_is_lost_and_nothing_ships_twice_whatever_is_killed(seed: int, b
 def done(template: Path) -> Iterator[Scene]:
     """A home in which two tickets have shipped, and nobody was harmed."""
     rng = random.Random(1)
-    scene = set_scene(template, "done", rng, "")
+    scene = set_scene(template, "done", rng)
     crew = Crew(scene, rng, [Post("worker-0", UP)])
     playing = Play(scene, crew, rng)
     try:
@@ -126,7 +133,7 @@ def test_the_referee_sees_a_process_that_was_left_behind(tmp_path: Path) -> None
 
 def test_a_lone_worker_that_stood_still_is_no_defect_of_its_run(template: Path) -> None:
     rng = random.Random(1)
-    scene = set_scene(template, "frozen", rng, "")
+    scene = set_scene(template, "frozen", rng)
     playing = Play(scene, Crew(scene, rng, [Post("worker-0", UP)]), rng)
     crew, settings = playing.crew, scene.home / "loopy.toml"
     settings.write_text(re.sub(r'"plain", "[\d.]+"', '"plain", "3"', settings.read_text()))  # more than a guard bears

@@ -31,7 +31,7 @@ def servers(names: str, stack: ExitStack) -> dict[str, str]:
     if "rabbitmq" in names:
         if not RABBITMQ.exists():
             pytest.skip("rabbitmq is not installed (Debian: apt-get install rabbitmq-server)")
-        env["LOOPY_BROKER_URL"] = stack.enter_context(rabbitmq())
+        env["LOOPY_BROKER_URL"] = stack.enter_context(rabbitmq()).url
     return env
 
 

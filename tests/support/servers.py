@@ -199,46 +199,65 @@ def _holds(data: Path) -> bool:
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's; the one in PATH insists on root
 
 
+class RabbitMQ:
+    """A running broker with a name, a home and a cookie of its own."""
+
+    def __init__(self, url: str, restart: Callable[[], None]) -> None:
+        self.url, self._restart = url, restart
+
+    def restart(self) -> None:
+        """Kill it with all of its processes, and start it again on the same port and data."""
+        self._restart()
+
+
 @contextmanager
-def rabbitmq() -> Iterator[str]:
-    """Run a RabbitMQ with a name, a home, a cookie and an `epmd` of its own; yield its URL. Raises RuntimeError with its log."""
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """Run a RabbitMQ with an `epmd` of its own. Raises RuntimeError with its log."""
     if not RABBITMQ.exists():
         raise RuntimeError("rabbitmq is not installed: apt-get install rabbitmq-server")
     owner = plain_user("rabbitmq")
     with scratch(owner) as folder:
-        log, port, names_port, dist = folder / "server.log", free_port(), free_port(), free_port()
+        log, port, names_port = folder / "server.log", free_port(), free_port()
         log.touch()
         (folder / "plugins").write_text("[].\n", encoding="ascii")
-        loopback = (
-            f"-kernel inet_dist_use_interface {{127,0,0,1}} inet_dist_listen_min {dist} inet_dist_listen_max {dist}"
-        )
-        env = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "LANG": "C.UTF-8",
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(names_port),
-            "RABBITMQ_NODENAME": f"loopy-{secrets.token_hex(4)}@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(dist),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
-            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-            "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_LOGS": "-",
-            "RABBITMQ_PID_FILE": str(folder / "pid"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
-            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-        }
+        env = _rabbit_env(folder, port, names_port, free_port())
         names = start(["epmd", "-address", "127.0.0.1", "-port", str(names_port)], log, owner, env)
-        server = start([str(RABBITMQ)], log, owner, env, alone=True)
+        servers = [start([str(RABBITMQ)], log, owner, env, alone=True)]
+
+        def restart() -> None:
+            end(servers[-1], signal.SIGKILL, group=True)
+            servers.append(start([str(RABBITMQ)], log, owner, env, alone=True))
+            until(lambda: _greets(port), servers[-1], log)
+
         try:
-            until(lambda: _greets(port), server, log)
-            yield f"amqp://guest:guest@127.0.0.1:{port}//"
+            until(lambda: _greets(port), servers[-1], log)
+            yield RabbitMQ(f"amqp://guest:guest@127.0.0.1:{port}//", restart)
         finally:
-            end(server, group=True)
+            end(servers[-1], group=True)
             end(names)
+
+
+def _rabbit_env(folder: Path, port: int, names_port: int, dist: int) -> dict[str, str]:
+    loopback = f"-kernel inet_dist_use_interface {{127,0,0,1}} inet_dist_listen_min {dist} inet_dist_listen_max {dist}"
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(names_port),
+        "RABBITMQ_NODENAME": f"loopy-{secrets.token_hex(4)}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(dist),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+    }
 
 
 def _greets(port: int) -> bool:
