@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import greenlet
 
@@ -32,6 +33,7 @@ class Task:
     owner: Owner
     thread: greenlet.greenlet
     wake_at: float
+    delivery: Any = None  # the message that it was woken by, if it was
 
 
 @dataclass

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from loopy.domain import crashpoints
 from loopy.domain.agent import Agent
 from loopy.domain.errors import LoopyError
 from loopy.domain.limits import Limits
 from loopy.domain.policy import PathRule, Policy
 from loopy.domain.run import Run
-from loopy.domain.states import RunState, Step, Wait
-from loopy.domain.ticket import Ticket, TicketId
+from loopy.domain.states import Step
 from loopy.engine.admission import Admission
 from loopy.engine.books import Worker
 from loopy.engine.intake import Intake
@@ -26,10 +24,11 @@ from loopy.engine.sweep import Sweep
 from tests.engine.fakes import Shelf
 from tests.engine.world import fake_desk
 from tests.simulation.clockwork import Clockwork, Dead, Owner
-from tests.simulation.invariants import after_commit
-from tests.simulation.memory import MemoryGraph
+from tests.simulation.invariants import Delivery, Message, Writer
 from tests.simulation.outside import LINGER_S, SETTLE_S, SILENCE_S, Broker, Guards, Outside, SlowForge
 from tests.simulation.rows import Rows
+from tests.simulation.watched import WatchedGraph
+from tests.simulation.witness import Witness
 
 QUEUES = ("loop", "code", "checks", "control", "integrations")
 YIELDS = frozenset(  # outside of transactions and mutexes: here another thread may go on
@@ -52,21 +51,11 @@ class Process(Owner):
     """A worker process: a performer with its heart and its sweep."""
 
     performer: Performer | None = None
-    busy: int = 0
+    held: list[Message] = field(default_factory=list)  # not acknowledged yet
     doom: tuple[str, int] | None = None  # killed at the n-th visit of a crash point
     stall: str = ""  # stopped, longer than a lease, at the next visit of this one
-
-
-@dataclass
-class WatchedGraph(MemoryGraph):
-    """The graph, every commit of which is checked."""
-
-    limits: Limits = field(default_factory=Limits)
-    agents: Mapping[str, Agent] = field(default_factory=dict)
-    writer: Callable[[], str] = lambda: ""
-
-    def committed(self, before: Rows, now: Rows) -> None:
-        after_commit(before, now, self.limits, self.agents, self.writer())
+    whim: tuple[Step, str] | None = None  # a person cancels what it does at this line of this step
+    sleeper: bool = False  # and then woken as soon as somebody has taken a run of its own over
 
 
 @dataclass
@@ -76,6 +65,7 @@ class Host:
     rng: random.Random
     visits: dict[str, int] = field(default_factory=dict)
     kills: int = 0
+    poison: dict[str, Step] = field(default_factory=dict)  # ticket -> the step whose work kills whoever does it
     filed: bool = False  # the people have no further wishes
 
     def __post_init__(self) -> None:
@@ -89,13 +79,27 @@ class Host:
         self.limits = Limits(steps=rng.randint(1, 4), turns=rng.randint(1, 3), repo=rng.randint(1, 3))
         asks = rng.choice(["asked", "asked", "always"])
         self.law = Policy(
-            sandbox="none", approve=asks, approve_run=rng.random() < 0.2, paths=(PathRule(deny=("secret/",)),)
+            sandbox="none",
+            approve=asks,
+            approve_run=rng.random() < 0.2,
+            paths=(PathRule(deny=("secret/",)),),
+            budget_micros=rng.choice((None, 40_000_000)),
         )
-        self.graph = WatchedGraph(self.clockwork.now, limits=self.limits, agents=self.known, writer=self.writer)
         self.guards = Guards(self.clockwork)
         self.broker = Broker(self.clockwork, self.deliver)
+        self.witness = Witness(self.clockwork.awake, self.holds, self.under_way)
+        self.broker.rung = self.witness.rung
+        self.graph = WatchedGraph(
+            self.clockwork.now,
+            limits=self.limits,
+            agents=self.known,
+            writer=self.writer,
+            seen=self.committed,
+        )
         self.forge = SlowForge(self.clockwork, self.guards, self.owner)
-        self.outside = Outside(self.clockwork.now, clockwork=self.clockwork, guards=self.guards, owner=self.owner)
+        self.outside = Outside(
+            self.clockwork.now, clockwork=self.clockwork, guards=self.guards, owner=self.owner, opening=self.opening
+        )
         self.shelf = Shelf()
         self.processes: list[Process] = []
         self.intake = Intake(self.graph, Admission(self.limits, self), self.broker)
@@ -114,14 +118,25 @@ class Host:
     def dead(self, worker: str) -> bool:
         return any(p.dead for p in self.processes if p.name == worker)
 
+    def holds(self, worker: str, run: Run) -> bool:
+        """Whether the process lives and has not let its claim of the run go."""
+        hearts = [p.performer.pulse for p in self.processes if p.name == worker and p.performer and not p.dead]
+        return any((c.run.id, c.token) == (run.id, run.token) for heart in hearts for c in heart.held)
+
     def bury(self, worker: str) -> None:
         return
 
     def push_receipt(self, _run: Run) -> bool:
         return self.rng.random() < 0.8
 
-    def writer(self) -> str:
-        return self.clockwork.current.owner.name if self.clockwork.current else ""
+    def writer(self) -> Writer:
+        task = self.clockwork.current
+        return Writer(task.owner.name, task.delivery) if task else Writer()
+
+    def under_way(self) -> Iterator[Message]:
+        yield from self.broker.flight
+        for process in self.processes:
+            yield from process.held
 
     def owner(self) -> Owner:
         assert self.clockwork.current is not None
@@ -170,24 +185,26 @@ class Host:
     def deliver(self, run_id: str, epoch: int, steps: tuple[str, ...]) -> bool:
         """Hand a message to some process that has a slot free; False when there is none now."""
         now = self.clockwork.awake()
-        free = [p for p in self.processes if not p.dead and p.frozen_until <= now and p.busy < SLOTS]
+        free = [p for p in self.processes if not p.dead and p.frozen_until <= now and len(p.held) < SLOTS]
         if not free:
             return False
-        process = self.rng.choice(free)
-        self.clockwork.spawn(process, lambda: self._perform(process, run_id, epoch, steps))
+        process, message = self.rng.choice(free), (run_id, epoch, steps)
+        process.held.append(message)
+        self.clockwork.spawn(process, lambda: self._perform(process, message))
         return True
 
-    def _perform(self, process: Process, run_id: str, epoch: int, steps: tuple[str, ...]) -> None:
-        process.busy += 1
-        try:
-            assert process.performer is not None
-            if process.performer.perform(run_id, Step(steps[0]), epoch) and steps[1:]:
-                self.broker.put((run_id, epoch, steps[1:]))
-        except Dead:
-            self.broker.put((run_id, epoch, steps), again=True)  # it was never acknowledged
-            raise
-        finally:
-            process.busy -= 1
+    def _perform(self, process: Process, message: Message) -> None:
+        run_id, epoch, steps = message
+        task = self.clockwork.current
+        assert task is not None
+        assert process.performer is not None
+        task.delivery = delivery = Delivery(message)
+        goes_on = process.performer.perform(run_id, Step(steps[0]), epoch)
+        self.witness.chain(delivery, goes_on=goes_on)
+        if goes_on and steps[1:]:
+            self.broker.put((run_id, epoch, steps[1:]))
+        process.held.remove(message)
+        self.witness.heard(self.graph.rows)
 
     # ---- deaths
 
@@ -205,67 +222,51 @@ class Host:
                 self.kill(process)
                 raise Dead
         if point in YIELDS and not self.graph.busy:
+            if task.delivery and process.whim == (task.delivery.step, point):
+                process.whim = None
+                with suppress(LoopyError):  # a person, in this very moment
+                    self.intake.cancel(task.delivery.ticket, "person")
             if process.stall == point:
-                process.stall = ""
+                process.stall, process.sleeper = "", self.rng.random() < 0.5
                 self.freeze(process, LEASE_S + self.rng.choice((5, 15, 30, 90)))
             self.clockwork.sleep(self.rng.choice((0, 0, 0.1)))
+
+    def committed(self, before: Rows, now: Rows, writer: Writer) -> None:
+        """Let the witness look; who slept until it was robbed wakes up, in the very moment of the takeover."""
+        self.witness.committed(before, now, writer)
+        for process in (p for p in self.processes if p.sleeper and p.frozen_until > self.clockwork.awake()):
+            mine = [i for i, r in before.runs.items() if r.owner == process.name]
+            if any(now.runs[i].owner != process.name for i in mine):
+                process.sleeper, process.frozen_until = False, self.clockwork.awake() + self.rng.choice((0, 0.2, 1, 3))
+                self.witness.woken(process.name, process.frozen_until)
+
+    def opening(self, run_id: str) -> None:
+        """A workspace is opened for work: some work kills its worker, who is followed by another."""
+        task = self.clockwork.current
+        if task and task.delivery and self.poison.get(run_id.rpartition(".")[0]) == task.delivery.step:
+            assert isinstance(task.owner, Process)
+            self.kill(task.owner)
+            self.clockwork.spawn(Owner("supervisor"), self.hire, self.rng.uniform(1, 5))
+            raise Dead
 
     def kill(self, process: Process) -> None:
         """SIGKILL: its threads are gone, its guards follow within seconds."""
         self.kills += 1
         self.clockwork.kill(process)
+        held, process.held = process.held, []
+        for message in held:  # it was never acknowledged
+            self.broker.put(message, again=True)
         self.guards.orphan(process, self.rng.uniform(0, LINGER_S))
 
     def freeze(self, process: Process, seconds: float) -> None:
         """SIGSTOP, and SIGCONT later."""
-        process.frozen_until = self.clockwork.awake() + seconds
+        process.frozen_until = max(process.frozen_until, self.clockwork.awake() + seconds)
+        self.witness.stopped(process.name, process.frozen_until)
         if seconds > SILENCE_S:
             self.guards.orphan(process, SILENCE_S)
 
-    # ---- people
-
-    def file(self, title: str, depends_on: tuple[TicketId, ...] = ()) -> TicketId:
-        """File a ticket and start it."""
-        ticket = Ticket(
-            id=TicketId(""),
-            title=title,
-            repo=self.rng.choice(("/srv/one", "/srv/two")),
-            created_at=self.clockwork.now(),
-        )
-        ticket = ticket.model_copy(
-            update={
-                "depends_on": depends_on,
-                "assignee": self.rng.choice(("", "a", "b")),
-                "priority": self.rng.randint(0, 3),
-            }
-        )
-        filed = self.intake.file(ticket)
-        self.intake.start(filed.id, "person")
-        return filed.id
-
-    def attend(self, *, patient: bool) -> None:
-        """Look into the inbox once and act on what is there, as a person would; sooner or later everything is answered."""
-        for run in list(self.graph.rows.runs.values()):
-            if run.state is not RunState.WAITING or (patient and self.rng.random() < 0.7):
-                continue
-            with suppress(LoopyError):
-                self._decide(run)
-
-    def _decide(self, run: Run) -> None:
-        if run.wait is Wait.APPROVAL:
-            self.intake.answer(run.id, "approve" if self.rng.random() < 0.85 else "reject", "person")
-        elif run.wait is Wait.QUESTION:
-            self.intake.resume(run.id, "person", give_up=self.rng.random() < 0.3)
-        elif run.wait is Wait.DEPENDENCY and not self._may_come(run):
-            self.intake.cancel(run.ticket, "person")
-
-    def _may_come(self, run: Run) -> bool:
-        needs = self.graph.rows.tickets[int(run.ticket.removeprefix("LP-"))].depends_on
-        others = [r for r in self.graph.rows.runs.values() if r.ticket in needs]
-        self.outside.contained |= {r.head for r in others if r.head}
-        return any(r.state is not RunState.ENDED or r.head for r in others)
-
-
-def install(host: Host) -> None:
-    """Let the host hear of every crash point."""
-    crashpoints.install(host.reached)
+    def pause(self, seconds: float) -> None:
+        """Stop every process at once, as a machine that is suspended while its clocks go on, and let all go on at once."""
+        for process in (p for p in self.processes if not p.dead):
+            process.frozen_until = max(process.frozen_until, self.clockwork.awake() + seconds)
+            self.witness.stopped(process.name, process.frozen_until)

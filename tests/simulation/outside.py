@@ -17,7 +17,7 @@ from loopy.domain.failures import Failure
 from loopy.ports import Brief, Leash, Workspace
 from tests.engine.fakes import Bench, a_change
 from tests.simulation.clockwork import Clockwork, Owner
-from tests.simulation.invariants import InvariantError
+from tests.simulation.invariants import InvariantError, Message
 
 if TYPE_CHECKING:
     from loopy.domain.ticket import RunId
@@ -112,21 +112,27 @@ class Broker:
     deliver: Callable[[str, int, tuple[str, ...]], bool]
     chances: Chances = field(default_factory=Chances)
     wire: Owner = field(default_factory=lambda: Owner("broker"))
+    flight: list[Message] = field(default_factory=list)
+    rung: Callable[[str, int], None] = lambda _run_id, _epoch: None
 
     def ring(self, run_id: str, epoch: int, steps: Sequence[str], priority: int = 0) -> bool:
+        self.clockwork.sleep(self.clockwork.rng.choice((0, 0, 0.3)))  # a broker answers when it likes
+        self.rung(run_id, epoch)
         self.put((run_id, epoch, tuple(steps)))
         return True
 
-    def put(self, message: tuple[str, int, tuple[str, ...]], *, again: bool = False) -> None:
+    def put(self, message: Message, *, again: bool = False) -> None:
         rng = self.clockwork.rng
         if rng.random() < self.chances.lost:
             return
         for _ in range(1 + (rng.random() < self.chances.doubled)):
+            self.flight.append(message)
             self.clockwork.spawn(self.wire, lambda: self._arrive(message), rng.uniform(0, 2.0 if again else 0.2))
 
-    def _arrive(self, message: tuple[str, int, tuple[str, ...]]) -> None:
+    def _arrive(self, message: Message) -> None:
         while not self.deliver(*message):
             self.clockwork.sleep(0.5)
+        self.flight.remove(message)
 
 
 @dataclass
@@ -183,6 +189,7 @@ class Outside(Bench):
     clockwork: Clockwork = field(kw_only=True)
     guards: Guards = field(kw_only=True)
     owner: Callable[[], Owner] = field(kw_only=True)
+    opening: Callable[[str], None] = field(kw_only=True)
     trees: dict[str, Change] = field(default_factory=dict)
     made: int = 0
     calm: bool = False
@@ -235,6 +242,7 @@ class Outside(Bench):
         return super().run(specs, _setup, tree, _at, place, leash)
 
     def open(self, run_id: RunId, repo: str, base: str) -> Workspace:
+        self.opening(run_id)
         return Workspace(run_id, repo, base, Path("/tree"), Path("/folder"), Path("/folder/run.lock"))
 
 

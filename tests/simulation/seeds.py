@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from loopy.domain import crashpoints
-from loopy.domain.states import RunState
+from loopy.domain.states import RunState, Step
 from loopy.domain.ticket import TicketId
+from loopy.engine.order import LEASE_S
+from tests.simulation import people
 from tests.simulation.clockwork import Owner
 from tests.simulation.host import YIELDS, Host
 from tests.simulation.invariants import InvariantError, at_rest
@@ -62,8 +64,9 @@ def play(seed: int) -> Told:
 
 def _storm(host: Host, rng: random.Random) -> None:
     rough = rng.choice((0.0, 0.5, 1.0))
-    chances = Chances(*(rough * c for c in (0.15, 0.15, 0.2, 0.2, 0.06)))
+    chances = Chances(*(rough * c for c in (0.15, 0.15, 0.2, 0.2, 0.15)))
     host.broker.chances = host.forge.chances = chances
+    host.witness.lossless = not rough
     for _ in range(rng.randint(1, 3)):
         host.hire()
     world = Owner("the world")
@@ -77,12 +80,12 @@ def _people(host: Host, rng: random.Random) -> None:
     filed: list[TicketId] = []
     for n in range(rng.randint(1, 4)):
         after = (rng.choice(filed),) if filed and rng.random() < 0.2 else ()
-        filed.append(host.file(f"ticket {n}", after))
+        filed.append(people.file(host, f"ticket {n}", after))
         host.clockwork.sleep(rng.choice((0, 1, 30)))
     host.filed = True
     while True:
         host.clockwork.sleep(rng.uniform(5, 40))
-        host.attend(patient=True)
+        people.attend(host, patient=True)
         if rng.random() < 0.05:
             host.intake.cancel(rng.choice(filed), "person")
 
@@ -91,19 +94,26 @@ def _nemesis(host: Host, rng: random.Random) -> None:
     while True:
         host.clockwork.sleep(rng.uniform(1, 40))
         living = [p for p in host.processes if not p.dead]
-        match rng.choice(("kill", "doom", "doom", "stall", "stall", "freeze", "hire", "hire", "sleep", "clock")):
+        match rng.choice(
+            ("kill", "doom", "doom", "stall", "stall", "freeze", "hire", "hire", "sleep", "clock", "pause")
+        ):
             case "kill" if living:
                 host.kill(rng.choice(living))
             case "doom" if living:
                 rng.choice(living).doom = (rng.choice(POINTS), rng.randint(1, 5))
             case "stall" if living:
                 rng.choice(living).stall = rng.choice(("finish.before_transaction", *sorted(YIELDS)))
+            case "whim" if living:
+                line = rng.choice(("claim.after_commit", "finish.before_transaction"))
+                rng.choice(living).whim = (rng.choice((Step.CODE, Step.CHECK, Step.SHIP, Step.SHIP)), line)
             case "freeze" if living:
                 host.freeze(rng.choice(living), rng.uniform(1, 90))
             case "hire" if len(living) < 4:
                 host.hire()
             case "sleep":
                 host.clockwork.drift += rng.uniform(0, 7200)
+            case "pause":
+                host.pause(rng.uniform(LEASE_S, 4 * LEASE_S))
             case "clock":
                 host.clockwork.drift += rng.choice((-1, 1)) * rng.uniform(0, 3600)
 
@@ -113,14 +123,16 @@ def _calm(host: Host) -> None:
     host.broker.chances = host.forge.chances = QUIET
     host.outside.calm = True
     for process in host.processes:
-        process.doom, process.stall, process.frozen_until = None, "", min(process.frozen_until, host.clockwork.time)
+        process.doom, process.stall, process.whim = None, "", None
+        process.frozen_until = min(process.frozen_until, host.clockwork.time)
+        host.witness.woken(process.name, process.frozen_until)
     host.hire()
     person = Owner("person")
 
     def answering() -> None:
         while True:
             host.clockwork.sleep(20)
-            host.attend(patient=False)
+            people.attend(host, patient=False)
 
     host.clockwork.spawn(person, answering)
     ended = host.clockwork.run(host.clockwork.time + QUIET_S, lambda: _all_ended(host))

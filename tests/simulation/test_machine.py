@@ -30,7 +30,7 @@ from loopy.domain.states import RunState, Step
 from loopy.engine.fsck import fsck
 from tests.engine.fakes import Clock
 from tests.engine.world import Dead, World
-from tests.simulation.invariants import after_commit, referee
+from tests.simulation.invariants import Delivery, Writer, after_commit, referee
 from tests.simulation.memory import MemoryGraph
 from tests.simulation.rows import Rows
 from tests.simulation.seeds import POINTS
@@ -43,7 +43,7 @@ class Watched(MemoryGraph):
     """The in-memory graph, every commit of which is checked."""
 
     known: dict[str, Agent]
-    writer: str = ""
+    writer: Writer = Writer()
 
     def committed(self, before: Rows, now: Rows) -> None:
         after_commit(before, now, Limits(turns=2), self.known, self.writer)
@@ -91,8 +91,9 @@ class Story(RuleBasedStateMachine):
         return living[which % len(living)]
 
     def _deliver(self, worker: str, at: int) -> None:
-        self.graph.writer = worker
-        self.world.deliver(worker, at % len(self.world.bell.messages))
+        at %= len(self.world.bell.messages)
+        self.graph.writer = Writer(worker, Delivery(self.world.bell.messages[at]))
+        self.world.deliver(worker, at)
 
     @precondition(lambda self: self.world.bell.messages)
     @rule(which=st.integers(0, 2), at=st.integers(0, 9))

@@ -9,7 +9,7 @@ import pytest
 
 import loopy
 from tests.simulation.__main__ import attempt
-from tests.simulation.invariants import InvariantError, after_commit
+from tests.simulation.invariants import InvariantError, Writer, after_commit
 from tests.simulation.rows import Rows
 from tests.simulation.seeds import POINTS, play
 
@@ -33,7 +33,7 @@ def test_what_breaks_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(*_: object) -> None:
         raise InvariantError("the sky fell")
 
-    monkeypatch.setattr("tests.simulation.host.after_commit", broken)
+    monkeypatch.setattr("tests.simulation.watched.after_commit", broken)
     seed, said = attempt(3)
     assert (seed, "the sky fell" in str(said)) == (3, True)
-    assert after_commit(Rows(), Rows(), None, {}) is None  # type: ignore[arg-type,func-returns-value]
+    assert after_commit(Rows(), Rows(), None, {}, Writer()) is None  # type: ignore[arg-type,func-returns-value]
