@@ -1,58 +1,68 @@
-"""`python -m tests.mutants [--simulate] [NAME …]`: print which test, or which seed, kills which mutant; 1 when one survives."""
+"""`python -m tests.mutants [--simulate | --harness] [--named] [NAME …]`: print which test, or which seed, kills which mutant; 1 when one survives that must not."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from tests.mutants.harness import simulate, simulated
-from tests.mutants.lab import laboratory
+from tests.mutants.harness import Death, simulate, simulated
+from tests.mutants.lab import Lab, laboratory
 from tests.mutants.mutant import Mutant
-from tests.mutants.table import MUTANTS
+from tests.mutants.table import MUTANTS, NAMED
 
 
 def main(words: list[str]) -> int:
     """Try each mutant, or those whose name is given."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument(
-        "--simulate", action="store_true", help="by the simulation's invariants, not by the rules' tests"
-    )
+    parser.add_argument("--simulate", action="store_true", help="by the simulation alone, not by the rules' tests")
+    parser.add_argument("--harness", action="store_true", help="by both, one line for each mutant")
+    parser.add_argument("--named", action="store_true", help="only those that the simulation must kill")
     parser.add_argument("names", nargs="*", metavar="NAME", help="as printed; all without one")
     asked = parser.parse_args(words)
-    wanted, alive = asked.names, 0
-    if unknown := set(wanted) - {m.name for m in MUTANTS} - {str(m) for m in MUTANTS}:
+    wanted = {*asked.names, *(NAMED if asked.named else ())}
+    if unknown := wanted - {m.name for m in MUTANTS} - {str(m) for m in MUTANTS}:
         parser.error(f"no mutant is called {', '.join(sorted(unknown))}")
-    if asked.simulate:
-        return _simulate([m for m in MUTANTS if simulated(m) and (not wanted or {m.name, str(m)} & set(wanted))])
+    chosen = [m for m in MUTANTS if not wanted or {m.name, str(m)} & wanted]
     with tempfile.TemporaryDirectory(prefix="loopy-mutants-") as folder, laboratory(Path(folder)) as lab:
-        for mutant in MUTANTS:
-            if wanted and mutant.name not in wanted and str(mutant) not in wanted:
-                continue
-            with lab.living(mutant):
-                verdict = lab.run(mutant.killers)
-            survives = verdict.said != "" or verdict.red != frozenset(mutant.killers)
-            alive += survives
-            tests = ", ".join(k.partition("::")[2] for k in mutant.killers)
-            print(f"{mutant.rule:3}  {mutant.name:38} {'SURVIVES ' if survives else ''}{tests}", flush=True)
-            if survives:
-                print(f"     green: {sorted(verdict.green)}\n{verdict.said}", flush=True)
-    print(f"{alive} survive")
+        alive = [
+            m.name for m in chosen if not _dies(lab, m, rules=not asked.simulate, seeds=asked.simulate or asked.harness)
+        ]
+    print(f"{len(alive)} of {len(chosen)} survive{': ' if alive else ''}{', '.join(alive)}")
     return bool(alive)
 
 
-def _simulate(mutants: Sequence[Mutant]) -> int:
-    alive = 0
-    with tempfile.TemporaryDirectory(prefix="loopy-mutants-") as folder, laboratory(Path(folder)) as lab:
-        for mutant in mutants:
-            death = simulate(lab, mutant)
-            alive += death.seed is None
-            how = "SURVIVES" if death.seed is None else f"seed {death.seed}: {death.said}"
-            print(f"{mutant.rule:3}  {mutant.name:38} {how}"[:200], flush=True)
-    print(f"{len(mutants) - alive} of {len(mutants)} die")
-    return 0  # most clauses cannot be seen from outside: the rules' tests hold those
+def _dies(lab: Lab, mutant: Mutant, *, rules: bool, seeds: bool) -> bool:
+    """Print a line on the mutant; return whether each harness kills it that was asked and must."""
+    dies, said = True, []
+    if rules:
+        green, broken = _rules(lab, mutant)
+        dies = not green and not broken
+        tests = ", ".join(k.partition("::")[2] for k in mutant.killers)
+        said.append(
+            f"rules: SURVIVES {sorted(green)}{broken}"
+            if not dies
+            else f"rules: {tests if not seeds else len(mutant.killers)}"
+        )
+    if seeds:
+        death = simulate(lab, mutant) if simulated(mutant) else None
+        dies = dies and not (mutant.name in NAMED and (death is None or death.seed is None))
+        said.append(_seeds(death))
+    print(f"{mutant.rule:3}  {mutant.name:38} {'  '.join(said)}"[: None if rules and not dies else 230], flush=True)
+    return dies
+
+
+def _rules(lab: Lab, mutant: Mutant) -> tuple[frozenset[str], str]:
+    with lab.living(mutant):
+        verdict = lab.run(mutant.killers)
+    return frozenset(mutant.killers) - verdict.red, verdict.said
+
+
+def _seeds(death: Death | None) -> str:
+    if death is None:
+        return "simulation: not in it"
+    return "simulation: SURVIVES" if death.seed is None else f"simulation: seed {death.seed}: {death.said}"
 
 
 if __name__ == "__main__":

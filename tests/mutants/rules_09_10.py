@@ -86,6 +86,12 @@ ADMISSION: tuple[Mutant, ...] = (
     ),
     mutant(
         10,
+        "admits_twice",
+        Edit(LIMITS, "        used.update(wanted.keys())\n", ""),
+        "test_10_host_agent_account_repository_and_mission_each_have_a_limit[limits1-9-facts1-2]",
+    ),
+    mutant(
+        10,
         "queued_not_counted",
         engine("admission", "by_state(RunState.QUEUED, RunState.RUNNING)", "by_state(RunState.RUNNING)"),
         "test_10_slots_are_counted_from_live_rows",

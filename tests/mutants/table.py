@@ -26,3 +26,44 @@ PARTS = (
     rules_17_19,
 )
 MUTANTS = tuple(mutant for part in PARTS for mutant in part.MUTANTS)
+
+# The clauses that the protocol's model on paper names, and a few more: the simulation must notice each within its seeds.
+NAMED = frozenset(
+    [
+        "dispatch_keeps_epoch",
+        "epoch_in_segment",
+        "ring_in_transaction",
+        "no_token",
+        "takeover_keeps_token",
+        "free_keeps_token",
+        "finish_keeps_token",
+        "claim_any_state",
+        "claim_any_epoch",
+        "redelivery_cuts",
+        "limit_is_outcome",
+        "finish_ignores_cancel",
+        "rering_bumps",
+        "wall_lease",
+        "uncapped_watch",
+        "no_lease",
+        "no_sweep",
+        "no_count",
+        "counter_slots",
+        "answer_dispatches",
+        "admits_twice",
+        "failover_outcome",
+        "cancel_blocks_finish",
+        "cancel_orphaned",
+        "cancel_unfenced",
+        "approval_unbound",
+        "no_intent",
+        "no_look",
+        "no_settle",
+        "settle_asleep",
+        "no_read_back",
+        "refusal_keeps_intent",
+        "same_ordinal",
+        "head_apart",
+        "poison_in_finish",
+    ]
+)

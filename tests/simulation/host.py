@@ -24,7 +24,7 @@ from loopy.engine.sweep import Sweep
 from tests.engine.fakes import Shelf
 from tests.engine.world import fake_desk
 from tests.simulation.clockwork import Clockwork, Dead, Owner
-from tests.simulation.invariants import Delivery, Message, Writer
+from tests.simulation.invariants import Delivery, Message, Writer, must
 from tests.simulation.outside import LINGER_S, SETTLE_S, SILENCE_S, Broker, Guards, Outside, SlowForge
 from tests.simulation.rows import Rows
 from tests.simulation.watched import WatchedGraph
@@ -44,6 +44,7 @@ YIELDS = frozenset(  # outside of transactions and mutexes: here another thread 
     }
 )
 SLOTS, BEAT_S, SWEEP_S = 3, 3.0, 1.5
+MOST_VICTIMS = 80  # four tickets, four strikes each, and what dies in company
 
 
 @dataclass(eq=False)
@@ -53,7 +54,7 @@ class Process(Owner):
     performer: Performer | None = None
     held: list[Message] = field(default_factory=list)  # not acknowledged yet
     doom: tuple[str, int] | None = None  # killed at the n-th visit of a crash point
-    stall: str = ""  # stopped, longer than a lease, at the next visit of this one
+    stall: tuple[Step | None, str] | None = None  # stopped, longer than a lease, at this line of this step, or of any
     whim: tuple[Step, str] | None = None  # a person cancels what it does at this line of this step
     sleeper: bool = False  # and then woken as soon as somebody has taken a run of its own over
 
@@ -65,6 +66,7 @@ class Host:
     rng: random.Random
     visits: dict[str, int] = field(default_factory=dict)
     kills: int = 0
+    victims: int = 0  # of what is poison
     poison: dict[str, Step] = field(default_factory=dict)  # ticket -> the step whose work kills whoever does it
     filed: bool = False  # the people have no further wishes
 
@@ -226,8 +228,9 @@ class Host:
                 process.whim = None
                 with suppress(LoopyError):  # a person, in this very moment
                     self.intake.cancel(task.delivery.ticket, "person")
-            if process.stall == point:
-                process.stall, process.sleeper = "", self.rng.random() < 0.5
+            step = task.delivery.step if task.delivery else None
+            if process.stall in ((None, point), (step, point)):
+                process.stall, process.sleeper = None, self.rng.random() < 0.5
                 self.freeze(process, LEASE_S + self.rng.choice((5, 15, 30, 90)))
             self.clockwork.sleep(self.rng.choice((0, 0, 0.1)))
 
@@ -245,6 +248,8 @@ class Host:
         task = self.clockwork.current
         if task and task.delivery and self.poison.get(run_id.rpartition(".")[0]) == task.delivery.step:
             assert isinstance(task.owner, Process)
+            self.victims += 1
+            must(self.victims < MOST_VICTIMS, f"{run_id} kills its workers for ever")
             self.kill(task.owner)
             self.clockwork.spawn(Owner("supervisor"), self.hire, self.rng.uniform(1, 5))
             raise Dead

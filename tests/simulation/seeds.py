@@ -95,14 +95,29 @@ def _nemesis(host: Host, rng: random.Random) -> None:
         host.clockwork.sleep(rng.uniform(1, 40))
         living = [p for p in host.processes if not p.dead]
         match rng.choice(
-            ("kill", "doom", "doom", "stall", "stall", "freeze", "hire", "hire", "sleep", "clock", "pause")
+            (
+                "kill",
+                "doom",
+                "doom",
+                "stall",
+                "stall",
+                "stall",
+                "freeze",
+                "hire",
+                "hire",
+                "sleep",
+                "clock",
+                "pause",
+                "whim",
+            )
         ):
             case "kill" if living:
                 host.kill(rng.choice(living))
             case "doom" if living:
                 rng.choice(living).doom = (rng.choice(POINTS), rng.randint(1, 5))
             case "stall" if living:
-                rng.choice(living).stall = rng.choice(("finish.before_transaction", *sorted(YIELDS)))
+                line = rng.choice(("claim.after_commit", "finish.before_transaction", *sorted(YIELDS)))
+                rng.choice(living).stall = (rng.choice((None, Step.CODE, Step.SHIP)), line)
             case "whim" if living:
                 line = rng.choice(("claim.after_commit", "finish.before_transaction"))
                 rng.choice(living).whim = (rng.choice((Step.CODE, Step.CHECK, Step.SHIP, Step.SHIP)), line)
@@ -123,7 +138,7 @@ def _calm(host: Host) -> None:
     host.broker.chances = host.forge.chances = QUIET
     host.outside.calm = True
     for process in host.processes:
-        process.doom, process.stall, process.whim = None, "", None
+        process.doom = process.stall = process.whim = None
         process.frozen_until = min(process.frozen_until, host.clockwork.time)
         host.witness.woken(process.name, process.frozen_until)
     host.hire()
