@@ -11,7 +11,7 @@ ROOM := $(shell test -w /dev/shm && df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 &
 PYTEST := $(if $(ROOM),TMPDIR=$(ROOM)) $(BIN)/pytest -n 2
 DEMO_ARGS ?=
 
-.PHONY: help setup check test demo chaos chaos-stack simulate bench mutants lock reference clean
+.PHONY: help setup check test demo chaos chaos-stack simulate bench mutants coverage lock reference clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,8 +54,11 @@ simulate: setup ## play N seeds of the engine over virtual time: make simulate N
 bench: setup ## one table of ratios to a bare Celery chain on Redis
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
-mutants: setup ## take each clause of the protocol out, and print which test notices
-	$(BIN)/python -m tests.mutants
+mutants: setup ## take each clause of the protocol out, and print which tests and which seed notice: make mutants [MUTANTS=--named]
+	$(BIN)/python -m tests.mutants --harness $(MUTANTS)
+
+coverage: setup ## every branch of the engine and of the store's transitions is visited, or excepted with a reason
+	$(if $(ROOM),TMPDIR=$(ROOM)) $(BIN)/python tools/branches.py
 
 lock: setup ## resolve pyproject.toml's ranges into requirements.lock anew, and the image's part of it
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq --disable-pip-version-check uv

@@ -31,6 +31,21 @@ POINTS = (
     "store.before_commit",
     "store.after_commit",
 )
+MISHAPS = (
+    "kill",
+    "doom",
+    "doom",
+    "stall",
+    "stall",
+    "stall",
+    "freeze",
+    "hire",
+    "hire",
+    "sleep",
+    "clock",
+    "pause",
+    "whim",
+)
 STORM_S, QUIET_S = 400.0, 40_000.0
 
 
@@ -94,23 +109,7 @@ def _nemesis(host: Host, rng: random.Random) -> None:
     while True:
         host.clockwork.sleep(rng.uniform(1, 40))
         living = [p for p in host.processes if not p.dead]
-        match rng.choice(
-            (
-                "kill",
-                "doom",
-                "doom",
-                "stall",
-                "stall",
-                "stall",
-                "freeze",
-                "hire",
-                "hire",
-                "sleep",
-                "clock",
-                "pause",
-                "whim",
-            )
-        ):
+        match rng.choice(MISHAPS):
             case "kill" if living:
                 host.kill(rng.choice(living))
             case "doom" if living:
