@@ -39,6 +39,7 @@ SETTINGS: Mapping[str, Any] = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_connection_timeout": 4.0,
+    "broker_heartbeat": 10,  # AMQP: a connection that is silent for two of them is gone
     "broker_pool_acquire_timeout": 5.0,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     # the process is ours: Celery neither takes the root logger nor stdout
