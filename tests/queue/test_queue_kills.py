@@ -145,7 +145,7 @@ def ground(url: str, folder: Path, rng: random.Random) -> Told:
             assert running.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < give_up, depth(url)
             due -= told.read(whole(book))
-            assert told.doubled == []
+            assert told.doubled == [], (folder / "log").read_text()
             if due < 0:
                 time.sleep(rng.uniform(0.0, 0.005))
                 kill_one(out, told, rng)
