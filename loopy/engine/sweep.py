@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from loopy.domain.crashpoints import crashpoint
-from loopy.domain.errors import LoopyError, LostError
+from loopy.domain.errors import LoopyError
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Wait
 from loopy.engine import moves
@@ -94,30 +94,22 @@ class Sweep:
     def _each(self, runs: Sequence[Run], act: Callable[[Tx, Run], object]) -> int:
         moved = 0
         for run in runs:
-            try:
-                with self.desk.graph.write() as tx:
-                    now = tx.runs.get(run.id)
-                    if now is not None and now.version == run.version:
-                        act(tx, now)
-                        moved += 1
-            except LostError:
-                continue  # somebody else was first
+            with self.desk.graph.write() as tx:
+                now = tx.runs.get(run.id)
+                if now is not None and now.version == run.version:  # else somebody else was first
+                    act(tx, now)
+                    moved += 1
         return moved
 
     def _again(self, queued: Sequence[Run]) -> list[Ring]:
         """Ring unclaimed runs again under the same epoch, ever more slowly, if a living worker can hear it (rule 6)."""
         rings, now = [], self.desk.clock.now()
         for run in (r for r in queued if _unheard(r, now)):
-            try:
-                with self.desk.graph.write() as tx:
-                    seen = tx.runs.get(run.id)
-                    served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
-                    if seen != run or QUEUES[run.step] not in served:
-                        continue
+            with self.desk.graph.write() as tx:
+                served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
+                if tx.runs.get(run.id) == run and QUEUES[run.step] in served:
                     tx.runs.set_rung(run, tx.now, run.rings + 1)
                     rings.append(Ring.of(run))
-            except LostError:
-                continue
         return rings
 
     def _slow(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from loopy.domain.errors import LostError
 from loopy.domain.run import Run
 from loopy.domain.states import RunState
 from loopy.engine.desk import Desk
@@ -27,12 +26,9 @@ def free_dead(desk: Desk, worker: str) -> list[Ring]:
 
 def free_silent(desk: Desk, run: Run) -> list[Ring]:
     """Free a run whose owner was silent for a lease, if it is still just as it was seen."""
-    try:
-        with desk.graph.write() as tx:
-            now = tx.runs.get(run.id)
-            if now is None or (now.token, now.beat, now.state) != (run.token, run.beat, run.state):
-                return []
-            freed = free(tx, now, "its worker fell silent", death=False, own_doing=False)
-            return [*desk.admission.admit(tx), *([Ring.of(freed)] if freed.state is RunState.QUEUED else [])]
-    except LostError:
-        return []
+    with desk.graph.write() as tx:
+        now = tx.runs.get(run.id)
+        if now is None or (now.token, now.beat, now.state) != (run.token, run.beat, run.state):
+            return []
+        freed = free(tx, now, "its worker fell silent", death=False, own_doing=False)
+        return [*desk.admission.admit(tx), *([Ring.of(freed)] if freed.state is RunState.QUEUED else [])]
