@@ -186,7 +186,9 @@ RING: tuple[Mutant, ...] = (
     mutant(
         6,
         "rings_for_nobody",
-        engine("sweep", "if seen != run or QUEUES[run.step] not in served:", "if seen != run:"),
+        engine(
+            "sweep", "if tx.runs.get(run.id) == run and QUEUES[run.step] in served:", "if tx.runs.get(run.id) == run:"
+        ),
         "test_6_nobody_is_rung_for_a_queue_that_no_living_worker_serves",
     ),
     mutant(
