@@ -36,7 +36,7 @@ RECEIPT_OF = Prepared(select(s.receipt).where(s.receipt.c.run == OF_RUN))
 NEWEST = Prepared(select(s.receipt.c.seq, s.receipt.c.digest).order_by(s.receipt.c.seq.desc()).limit(1))
 SEALED = ("seq", "run", "verdict", "digest", "previous", "statement", "envelope", "sshsig")
 ADD_RECEIPT = insertion(s.receipt, *SEALED, "at")
-PUSHED = Prepared(update(s.receipt).where(s.receipt.c.run == bindparam("of")).values(pushed_at=bindparam("at")))
+PUSHED = Prepared(update(s.receipt).where(s.receipt.c.run == bindparam("of")).values(pushed_at=bindparam("pushed_at")))
 UNPUSHED = select(s.receipt).where(s.receipt.c.pushed_at.is_(None)).order_by(s.receipt.c.seq)
 COOLDOWNS = Prepared(select(s.cooldown))
 WORKERS = Prepared(select(s.worker).where(s.worker.c.closed_at.is_(None)).order_by(s.worker.c.started_at))
@@ -140,7 +140,7 @@ class SqlReceipts:
 
     def pushed(self, run_id: str, at: datetime) -> None:
         """Note that the receipt is in its repository (or has none to go to)."""
-        self._c.execute(PUSHED, {"of": run_id, "at": seconds(at)})
+        self._c.execute(PUSHED, {"of": run_id, "pushed_at": seconds(at)})
 
 
 def _receipt_of(row: Row[Any]) -> ReceiptRow:

@@ -45,7 +45,6 @@ CLAIM: tuple[Mutant, ...] = (
             "if run is None or (run.epoch, run.step) != (held.run.epoch, held.run.step) or run.owner is None:",
         ),
         "test_2_a_stale_token_writes_nothing",
-        "test_2_a_performer_whose_claim_another_took_over_writes_no_outcome",
     ),
     mutant(
         2,

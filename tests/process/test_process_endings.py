@@ -130,7 +130,7 @@ def test_our_own_slowness_is_not_the_commands_silence() -> None:
 def test_the_deadline_ends_a_command_that_talks_for_ever() -> None:
     ran = go("sh", "-c", "while :; do echo x; sleep 0.01; done", wall_s=0.3)
     assert ran.ended.ending is Ending.DEADLINE
-    assert 0.3 <= ran.ended.seconds < 3
+    assert 0.25 < ran.ended.seconds < 3  # two clocks
 
 
 def test_the_question_whether_to_go_on_is_asked_twice_a_second() -> None:
