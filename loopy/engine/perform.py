@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from loopy.domain.agent import Tried
 from loopy.domain.crashpoints import crashpoint
@@ -34,6 +37,7 @@ from loopy.engine.work import WORK
 PROOFS = (Coded, Unchanged)  # turns that ended by themselves: the account has tokens, so it may be used as widely again
 
 log = logging.getLogger("loopy.engine")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,13 @@ class Performer:
         crashpoint("claim.after_commit")
         try:
             with self.pulse.leash(held) as leash:
-                result = self._work(held, leash)
+                try:
+                    result = self._work(held, leash)
+                except AwayError as away:  # nothing was decided: the step is done again
+                    return self._patiently(leash, partial(self._give_back, leash, f"the graph was away: {away}"))
                 on = self._ground(held, result)
                 if self.pulse.draining.is_set() and isinstance(result, Tried | NotShipped):
-                    return self._give_back(leash)
+                    return self._give_back(leash, "its worker stopped")
                 moved, rings = self._record(leash, result, on)
             return self._go_on(held, moved, rings)
         except LostError as lost:
@@ -86,12 +93,14 @@ class Performer:
         """Return the step's result; whatever rises becomes an attempt with its reason."""
         try:
             return WORK[held.run.step](self.desk, held, leash)
-        except (LostError, MigrationError):
+        except FullError as error:
+            return Tried(failure=Failure.DISK_FULL, detail=str(error))
+        except (LostError, MigrationError, AwayError):
             raise
         except (ConfigError, WorkspaceError, GitError) as error:
             return Tried(failure=Failure.WORKSPACE, detail=str(error))
         except Exception as error:  # recorded: the run's history says what rose, the log says where
-            if isinstance(error, FullError) or (isinstance(error, OSError) and error.errno in FULL_DISK):
+            if isinstance(error, OSError) and error.errno in FULL_DISK:
                 return Tried(failure=Failure.DISK_FULL, detail=str(error))
             log.exception("%s of %s failed", held.run.step, held.run.id)
             return Tried(failure=Failure.INTERNAL, detail=f"{type(error).__name__}: {error}"[:1000])
@@ -104,11 +113,15 @@ class Performer:
             return ground(self.desk, replace(held.run, base=""), "")
 
     def _record(self, leash: ClaimLeash, result: StepResult, on: Ground) -> tuple[Run, list[Ring]]:
-        """Try to finish until it is on record, as long as the claim is kept alive: nobody pays a turn twice (rule 5)."""
+        """Finish, whatever it takes: nobody pays a turn twice (rule 5)."""
+        return self._patiently(leash, partial(self._finish, leash, result, on))
+
+    def _patiently(self, leash: ClaimLeash, act: Callable[[], T]) -> T:
+        """Try to write until it is on record, as long as the claim is kept alive."""
         pause = FLUSH_S
         while not leash.lost:
             try:
-                return self._finish(leash, result, on)
+                return act()
             except AwayError as error:
                 if self.desk.clock.awake() > leash.deadline:
                     raise
@@ -148,12 +161,12 @@ class Performer:
             publish(self.desk, moved)
         return _chain_goes_on(held, moved)
 
-    def _give_back(self, leash: ClaimLeash) -> bool:
-        """A draining worker hands its run back untouched: same position, a new token, nobody's death."""
+    def _give_back(self, leash: ClaimLeash, why: str) -> bool:
+        """Hand a run back untouched: same position, a new token, nobody's death."""
         with leash.gathered() as said, self.desk.graph.write() as tx:
             if said:
                 tx.runs.stream(leash.claim, said)
-            moves.free(tx, mine(tx, leash.claim), "its worker stopped", death=False, own_doing=False)
+            moves.free(tx, mine(tx, leash.claim), why, death=False, own_doing=False)
         return False
 
     def _await_version(self, held: Claim, why: str) -> None:

@@ -240,3 +240,31 @@ def test_5_a_step_that_met_a_full_graph_waits_for_room(world: World) -> None:
     world.sweep().once()
     world.pump()
     assert world.run(run.id).verdict is Verdict.PASSED
+
+
+# ---- a graph that is away in the midst of a step
+
+
+def test_5_a_step_that_could_not_read_the_graph_is_done_again_and_is_no_defect(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.start()
+    world.pump_until(run.id, Step.EVIDENCE)
+    put = world.shelf.put
+    gone = [LOCKED, LOCKED]
+
+    def away_once(run_id: str, name: str, content: bytes) -> str:
+        if gone:
+            raise gone.pop()
+        return put(run_id, name, content)
+
+    monkeypatch.setattr(world.shelf, "put", away_once)
+    for _ in range(2):
+        world.deliver()
+        assert (world.run(run.id).state, world.run(run.id).step) == (RunState.QUEUED, Step.EVIDENCE)
+        world.clock.tick(3600)
+        world.sweep().once()
+    world.pump()
+    assert world.run(run.id).verdict is Verdict.PASSED
+    with world.graph.read() as tx:
+        assert {a.failure for a in tx.runs.attempts(run.id)} == {Failure.WORKER_LOST}

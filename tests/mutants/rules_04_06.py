@@ -160,8 +160,14 @@ FINISH: tuple[Mutant, ...] = (
     mutant(
         5,
         "full_graph_is_a_defect",
-        engine("perform", "isinstance(error, FullError) or ", ""),
+        engine("perform", "        except FullError as error:\n", "        except MemoryError as error:\n"),
         f"{AWAY}::test_5_a_step_that_met_a_full_graph_waits_for_room",
+    ),
+    mutant(
+        5,
+        "away_is_a_defect",
+        engine("perform", "except (LostError, MigrationError, AwayError):", "except (LostError, MigrationError):"),
+        f"{AWAY}::test_5_a_step_that_could_not_read_the_graph_is_done_again_and_is_no_defect",
     ),
 )
 
