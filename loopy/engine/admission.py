@@ -14,6 +14,11 @@ from loopy.engine.order import QUEUES
 from loopy.ports import Fleet
 
 
+def served_queues(tx: Tx) -> set[str]:
+    """Return the queues that some living worker serves."""
+    return {queue for worker in tx.fleet.workers() for queue in worker.queues}
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Turns `ready` into a dispatch while slots are free and a living worker can serve the whole segment."""
@@ -27,7 +32,7 @@ class Admission:
             return []
         live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
         waiting = tx.runs.ready(max(room(live, self.limits), 1))
-        served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
+        served = served_queues(tx)
         servable = [r for r in waiting if {QUEUES[s] for s in remaining(r.segment, r.step)} <= served]
         if not servable:
             return []

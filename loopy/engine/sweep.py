@@ -13,6 +13,7 @@ from loopy.domain.errors import LoopyError
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Wait
 from loopy.engine import moves
+from loopy.engine.admission import served_queues
 from loopy.engine.bell import ring_all
 from loopy.engine.dependencies import look_again
 from loopy.engine.desk import Desk
@@ -106,8 +107,7 @@ class Sweep:
         rings, now = [], self.desk.clock.now()
         for run in (r for r in queued if _unheard(r, now)):
             with self.desk.graph.write() as tx:
-                served = {queue for worker in tx.fleet.workers() for queue in worker.queues}
-                if tx.runs.get(run.id) == run and QUEUES[run.step] in served:
+                if tx.runs.get(run.id) == run and QUEUES[run.step] in served_queues(tx):
                     tx.runs.set_rung(run, tx.now, run.rings + 1)
                     rings.append(Ring.of(run))
         return rings

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import real
-from tests.bench.hosts import make_home, redis_server, wait, worker
+from tests.bench.hosts import make_home, wait, worker
 from tests.bench.measures import STEPS, Bare, Loopy, fill, fsync_ms, idle, interleaved, p50, takeover
+from tests.stack.house import redis_server
 
 THREADS = ("-P", "threads", "-c", "4")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,12 +27,6 @@ concurrency = 8
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait(done: Callable[[], object], seconds: float = 30.0, pause: float = 0.01) -> None:
     """Wait until something is true. Raises TimeoutError."""
     give_up = time.monotonic() + seconds
@@ -42,31 +34,6 @@ def wait(done: Callable[[], object], seconds: float = 30.0, pause: float = 0.01)
         if time.monotonic() > give_up:
             raise TimeoutError("the benchmark waits in vain")
         time.sleep(pause)
-
-
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """Run a Redis without persistence on a free port; yield its URL."""
-    import redis
-
-    port = free_port()
-    argv = [shutil.which("redis-server") or "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    server = subprocess.Popen([*argv, "--appendonly", "no", "--dir", str(folder)], stdout=subprocess.DEVNULL)
-    try:
-        url = f"redis://127.0.0.1:{port}/0"
-        client = redis.Redis.from_url(url)
-
-        def up() -> bool:
-            try:
-                return bool(client.ping())
-            except redis.ConnectionError:
-                return False
-
-        wait(up)
-        yield url
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def make_home(folder: Path, turn_s: float = 0.0, broker: str = "") -> dict[str, str]:

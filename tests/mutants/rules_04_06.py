@@ -193,7 +193,9 @@ RING: tuple[Mutant, ...] = (
         6,
         "rings_for_nobody",
         engine(
-            "sweep", "if tx.runs.get(run.id) == run and QUEUES[run.step] in served:", "if tx.runs.get(run.id) == run:"
+            "sweep",
+            "if tx.runs.get(run.id) == run and QUEUES[run.step] in served_queues(tx):",
+            "if tx.runs.get(run.id) == run:",
         ),
         "test_6_nobody_is_rung_for_a_queue_that_no_living_worker_serves",
     ),

@@ -17,12 +17,7 @@ from loopy.queue.app import make_app
 from loopy.queue.doorbell import CeleryDoorbell
 from loopy.queue.embedded.writerlock import WriterLock
 from tests.queue.support import open_channel
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.servers import free_port
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from loopy.queue.embedded.url import embedded_url
 from loopy.queue.probe import probe
 from tests.queue.support import lines, process, wait_until, worker
 from tests.queue.test_queue_app import Bomb
-from tests.queue.test_queue_doorbell import free_port
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.slow
 TURN = ["plan", "size", "route", "code", "check", "evidence", "ship"]

@@ -27,6 +27,7 @@ from loopy.process.background import Background
 from loopy.receipts.chain import verify_chain
 from loopy.receipts.findings import Verification
 from loopy.receipts.signers import trusted_key
+from tests.support.servers import free_port
 
 PATIENCE_S = 90.0
 
@@ -161,9 +162,7 @@ def house(**env: str) -> Iterator[House]:
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """Run a Redis of our own on a free port of the loopback; yield its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     server = subprocess.Popen([*argv, "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
     try:
