@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import Field
 
 from loopy.domain.agent import Agent
-from loopy.domain.run import Run
+from loopy.domain.run import Candidate, Run
 from loopy.domain.states import Segment
 from loopy.domain.value import Value
 
 Slots = Mapping[str, int]  # key -> limit
+Wanting = TypeVar("Wanting", Run, Candidate)
 AGEING_S = 600  # a run gains one priority for every ten minutes that it is ready
 
 
@@ -26,7 +29,7 @@ class Limits(Value):
     mission: int = Field(default=8, ge=1)
 
 
-def slots(run: Run, limits: Limits, agents: Mapping[str, Agent], unproven: frozenset[str]) -> Slots:
+def slots(run: Run | Candidate, limits: Limits, agents: Mapping[str, Agent], unproven: frozenset[str]) -> Slots:
     """Return the keys that a live run in this segment occupies, each with its limit; failover needs none."""
     match run.segment:
         case Segment.PREPARE | Segment.FINISH:
@@ -45,25 +48,33 @@ def slots(run: Run, limits: Limits, agents: Mapping[str, Agent], unproven: froze
             return {}
 
 
-def room(live: Iterable[Run], limits: Limits) -> int:
-    """Return how many more runs of one sort this host can take at most."""
-    turns = Counter(run.segment is Segment.TURN for run in live if run.segment is not Segment.FAILOVER)
-    return max(limits.turns - turns[True], limits.steps - turns[False], 0)
+def room(live: Iterable[Run | Candidate], limits: Limits) -> Mapping[Segment, int]:
+    """Return how many more runs of each segment this host can take."""
+    held = Counter(run.segment for run in live)
+    steps = max(limits.steps - held[Segment.PREPARE] - held[Segment.FINISH], 0)
+    turns = max(limits.turns - held[Segment.TURN], 0)
+    return {Segment.PREPARE: steps, Segment.TURN: turns, Segment.FINISH: steps, Segment.FAILOVER: limits.steps}
 
 
-def is_aged(run: Run, now: datetime) -> bool:
+def urgency(run: Run | Candidate, now: datetime) -> int:
+    """Return how urgent a ready run is by its priority and age: 0 (nothing can be more urgent) to 4."""
+    waited = (now - run.ready_at).total_seconds() if run.ready_at else 0.0
+    return min(max(math.floor(run.priority - waited / AGEING_S) + 1, 0), 4)
+
+
+def is_aged(run: Run | Candidate, now: datetime) -> bool:
     """Return whether a run has waited until nothing can be more urgent."""
-    return (now - (run.ready_at or run.created_at)).total_seconds() > run.priority * AGEING_S
+    return urgency(run, now) == 0
 
 
 def choose(
-    ready: Sequence[Run],
-    live: Iterable[Run],
+    ready: Iterable[Wanting],
+    live: Iterable[Run | Candidate],
     limits: Limits,
     agents: Mapping[str, Agent],
     unproven: frozenset[str],
     now: datetime,
-) -> list[Run]:
+) -> list[Wanting]:
     """Return the ready runs that may go now, in order; `ready` comes in the order of admission.
 
     A run is passed over only when one of its own slots is full. The first one that has aged keeps its other slots
@@ -76,7 +87,7 @@ def choose(
         return []
     used = Counter(key for run in live for key in slots(run, limits, agents, unproven))
     suspected = any(run.suspect for run in live)
-    chosen: list[Run] = []
+    chosen: list[Wanting] = []
     keeping = False
     for run in ready:
         if run.accused:

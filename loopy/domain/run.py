@@ -11,8 +11,43 @@ from loopy.domain.ticket import RunId, TicketId
 STRIKES = 4  # worker deaths that end a run; the last one only if nothing else ran
 
 
+class Mortal:
+    """What the deaths of its workers make of a run."""
+
+    __slots__ = ()
+    deaths: int
+    strikes: int
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it is re-admitted alone: it was there at two worker deaths in a row (rule 18)."""
+        return self.deaths >= 2
+
+    @property
+    def accused(self) -> bool:
+        """Whether one death more ends it: so that no other can be to blame for that one, it runs alone (rule 18)."""
+        return self.strikes >= STRIKES - 1
+
+
 @dataclass(frozen=True, slots=True)
-class Run:
+class Candidate(Mortal):
+    """As much of a run as admission looks at: what it wants of the slots, or holds of them, and since when it is ready."""
+
+    id: RunId
+    repo: str
+    segment: Segment
+    step: Step
+    agent: str
+    account: str
+    mission: str
+    priority: int
+    ready_at: datetime | None
+    deaths: int
+    strikes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Mortal):
     """The run's row as read; every change of it is one transition and adds one to `version`.
 
     `epoch` is the address on a message, `token` the fence on every write. `beat` counts the owner's heartbeats.
@@ -48,7 +83,6 @@ class Run:
     digest: str = ""
     priority: int = 2
     ready_at: datetime | None = None
-    served: int = 0
     moves: int = 0  # failovers in this turn
     deaths: int = 0  # deaths of its workers in a row, in whatever company; a suspect from the second on
     strikes: int = 0  # of these, the ones for which it was suspected
@@ -57,16 +91,6 @@ class Run:
     head: str = ""  # the commit that shipped
     forked_from: str = ""
     ended_at: datetime | None = None
-
-    @property
-    def suspect(self) -> bool:
-        """Whether it is re-admitted alone: it was there at two worker deaths in a row (rule 18)."""
-        return self.deaths >= 2
-
-    @property
-    def accused(self) -> bool:
-        """Whether one death more ends it: so that no other can be to blame for that one, it runs alone (rule 18)."""
-        return self.strikes >= STRIKES - 1
 
     @property
     def live(self) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from loopy.domain.agent import Agent
 from loopy.domain.limits import Limits, choose, room
-from loopy.domain.states import RunState, remaining
+from loopy.domain.run import Candidate
+from loopy.domain.states import remaining
 from loopy.engine.graph import Tx
 from loopy.engine.moves import Ring, dispatch
 from loopy.engine.order import QUEUES
@@ -30,13 +31,17 @@ class Admission:
         """Dispatch every ready run that may go; return the doorbells to press after the commit."""
         if not tx.runs.any_ready():
             return []
-        live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)
-        waiting = tx.runs.ready(max(room(live, self.limits), 1))
-        served = served_queues(tx)
-        servable = [r for r in waiting if {QUEUES[s] for s in remaining(r.segment, r.step)} <= served]
-        if not servable:
-            return []
+        live, served = tx.runs.live(), served_queues(tx)
+        waiting = tx.runs.ready(room(live, self.limits))
+        servable = (c for c in waiting if {QUEUES[s] for s in remaining(c.segment, c.step)} <= served)
         unproven = frozenset(c.account for c in tx.fleet.cooldowns().values() if not c.proven)
         agents: Mapping[str, Agent] = self.fleet.agents()
         chosen = choose(servable, live, self.limits, agents, unproven, tx.now)
-        return [Ring.of(dispatch(tx, r, r.segment, r.step, served=tx.runs.serve(r))) for r in chosen]
+        return [_dispatch(tx, candidate) for candidate in chosen]
+
+
+def _dispatch(tx: Tx, chosen: Candidate) -> Ring:
+    run = tx.runs.get(chosen.id)
+    assert run is not None
+    tx.runs.serve(run.repo)
+    return Ring.of(dispatch(tx, run, run.segment, run.step))

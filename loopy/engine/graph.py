@@ -15,8 +15,8 @@ from loopy.domain.agent import Tried
 from loopy.domain.events import Event, StreamEvent
 from loopy.domain.evidence import AttemptRecord
 from loopy.domain.outcome import Outcome
-from loopy.domain.run import Claim, Run
-from loopy.domain.states import Step, Wait
+from loopy.domain.run import Candidate, Claim, Run
+from loopy.domain.states import Segment, Step, Wait
 from loopy.domain.ticket import Comment, RunId, Ticket, TicketId
 from loopy.engine.books import Approvals, Effects, Fleetbook, Receipts
 
@@ -64,10 +64,15 @@ class Runs(Protocol):
         """Return whether a run waits for admission."""
         ...
 
-    def ready(self, limit: int) -> Sequence[Run]:
-        """Return ready runs in the order of admission: priority with ageing, least recently served repo first.
+    def live(self) -> Sequence[Candidate]:
+        """Return what holds slots: the queued and running runs."""
+        ...
 
-        Of those that want the same slots, suspects apart, at most `limit`, so that a crowd before one full slot hides nobody else.
+    def ready(self, room: Mapping[Segment, int]) -> Iterable[Candidate]:
+        """Yield ready runs in the order of admission: by urgency, least recently served repo first, then who waits longest.
+
+        Of those that are alike in all that admission asks (a lane) only so many as their segment has room for, so that a
+        crowd before one full slot hides nobody else and costs nothing; an accused one always, since nobody may pass it.
         """
         ...
 
@@ -111,8 +116,8 @@ class Runs(Protocol):
         """Add one heartbeat to every claim that is still current; return those rows by run id."""
         ...
 
-    def serve(self, run: Run) -> int:
-        """Return the next number of the order of service, noted for the run's repository."""
+    def serve(self, repo: str) -> None:
+        """Note that this repository was served last."""
         ...
 
     def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from loopy.domain.effect import Effect, EffectKind, EffectState
 from loopy.domain.errors import NotFoundError
 from loopy.domain.events import Event
-from loopy.domain.run import Run
+from loopy.domain.run import Candidate, Run
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.domain.ticket import Resolution, RunId, Ticket, TicketId, Trust
 from loopy.store.schema import run
@@ -78,8 +78,11 @@ CONVERTED: dict[str, Callable[[Any], Any]] = {
     "verdict": _known(Verdict),
     **{name: moment_of for name in RUN_COLUMNS if name in TIMES},
 }
+ACCUSED = "accused"
+CANDIDATE_COLUMNS = tuple(f.name for f in fields(Candidate))
 _in_order = itemgetter(*(run.columns.keys().index(name) for name in RUN_COLUMNS))
 _converted = tuple((RUN_COLUMNS.index(name), convert) for name, convert in CONVERTED.items())
+_of_candidate = tuple((n, CONVERTED[name]) for n, name in enumerate(CANDIDATE_COLUMNS) if name in CONVERTED)
 
 
 def run_of(row: Sequence[Any]) -> Run:
@@ -91,10 +94,28 @@ def run_of(row: Sequence[Any]) -> Run:
     return Run(*values)
 
 
+def candidate_of(row: Sequence[Any]) -> Candidate:
+    """Return a row of these columns as what admission sees of a run."""
+    values = list(row)
+    for n, convert in _of_candidate:
+        if values[n] is not None:
+            values[n] = convert(values[n])
+    return Candidate(*values)
+
+
+def lane_of(run: Run) -> str:
+    """Return what runs must be alike in so that none of them can go where another cannot; in it the oldest goes first.
+
+    The lanes of one segment lie together, and so do those of the accused, which block all others.
+    """
+    wants = (run.priority, run.segment, run.step, run.agent, run.account, run.repo, run.mission, run.suspect)
+    return f"{ACCUSED if run.accused else run.segment}\t{json.dumps(wants)}"
+
+
 def run_columns(run: Run) -> dict[str, Any]:
     """Return a new run as column values."""
     values = stored({name: getattr(run, name) for name in RUN_COLUMNS})
-    return values | {"ticket": ticket_number(run.ticket), "n": int(run.id.rpartition(".")[2])}
+    return values | {"ticket": ticket_number(run.ticket), "n": int(run.id.rpartition(".")[2]), "lane": lane_of(run)}
 
 
 def ticket_of(row: Row[Any], needs: tuple[int, ...]) -> Ticket:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
+from heapq import heapify, heappop, heappush
 from typing import Any
 
-from sqlalchemy import Float, Integer, Select, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Float, Integer, Select, bindparam, func, insert, or_, select, text, tuple_, update
 
 from loopy.domain.agent import Tried
 from loopy.domain.errors import LostError, MigrationError, StoreError
 from loopy.domain.events import Event, StreamEvent
 from loopy.domain.evidence import AttemptRecord
 from loopy.domain.failures import Failure
-from loopy.domain.limits import AGEING_S
+from loopy.domain.limits import urgency
 from loopy.domain.outcome import OUTCOMES, SCHEMA, Outcome
-from loopy.domain.run import Claim, Run
-from loopy.domain.states import RunState, Step, Wait
+from loopy.domain.run import Candidate, Claim, Run
+from loopy.domain.states import RunState, Segment, Step, Wait
 from loopy.domain.ticket import RunId, TicketId
 from loopy.store import schema as s
 from loopy.store.rows import (
+    ACCUSED,
+    CANDIDATE_COLUMNS,
     RUN_COLUMNS,
     as_json,
+    candidate_of,
     event_of,
+    lane_of,
     moment,
     moment_of,
     run_columns,
@@ -37,16 +42,7 @@ from loopy.store.session import Prepared, Session, insertion
 
 ORDER = tuple(Step)  # within a turn, steps follow each other as they are listed
 ROWS = 500  # of one look; the next look takes the next
-# Runs that are alike here want the same slots and queues and are suspects or not: none can go where another cannot.
-ALIKE = (
-    s.run.c.segment,
-    s.run.c.step,
-    s.run.c.agent,
-    s.run.c.account,
-    s.run.c.repo,
-    s.run.c.mission,
-    s.run.c.deaths >= 2,
-)
+CANDIDATE = tuple(s.run.c[name] for name in CANDIDATE_COLUMNS)
 GET = Prepared(select(s.run).where(s.run.c.id == bindparam("id")))
 OUTCOME = Prepared(
     select(s.outcome.c.schema, s.outcome.c.body).where(
@@ -73,23 +69,31 @@ NEWEST_SERVICE = Prepared(select(func.max(s.repo.c.served)))
 SERVE = Prepared(update(s.repo).where(s.repo.c.path == bindparam("of")).values(served=bindparam("n")))
 SERVED = Prepared(select(s.repo.c.served).where(s.repo.c.path == bindparam("path")))
 NEWEST_RUN = Prepared(select(func.max(s.run.c.n)).where(s.run.c.ticket == bindparam("ticket")))
-ADD_RUN = insertion(s.run, *RUN_COLUMNS, "n")
+ADD_RUN = insertion(s.run, *RUN_COLUMNS, "n", "lane")
 
 
-def _ready() -> Select[Any]:
-    """Return the look of admission: of each sort of run the first few, in the order in which they may go."""
-    age = (bindparam("now", type_=Float) - func.coalesce(s.run.c.ready_at, s.run.c.created_at)) / AGEING_S
-    urgency = s.run.c.priority - age
+def _heads() -> Select[Any]:
+    """Return the look at who stands first in each of some lanes: a walk over the index from lane to lane."""
+    lane, here = func.min(s.run.c.lane), (s.IS["ready"], s.run.c.lane < bindparam("until"))
+    lanes = select(lane.label("lane")).where(*here, s.run.c.lane > bindparam("beyond")).cte("lanes", recursive=True)
+    after = select(lane).where(*here, s.run.c.lane > lanes.c.lane).scalar_subquery()
+    lanes = lanes.union_all(select(after).where(lanes.c.lane.is_not(None)))
+    waiting = s.run.alias("waiting")
+    in_lane = select(waiting.c.id).where(text("waiting.state = 'ready'"), waiting.c.lane == lanes.c.lane)
+    first = in_lane.order_by(waiting.c.ready_at, waiting.c.id).limit(1).scalar_subquery()
     served = func.coalesce(select(s.repo.c.served).where(s.repo.c.path == s.run.c.repo).scalar_subquery(), 0)
-    rank = case((urgency < 0, 0), (urgency < 1, 1), (urgency < 2, 2), (urgency < 3, 3), else_=4)
-    order = (rank, served, s.run.c.served, s.run.c.created_at, s.run.c.id)
-    place = func.row_number().over(partition_by=ALIKE, order_by=order).label("place")
-    places = select(s.run.c.id, place).where(s.IS["ready"]).subquery()
-    query = select(s.run).join(places, s.run.c.id == places.c.id).where(places.c.place <= bindparam("limit"))
-    return query.order_by(*order)
+    return select(*CANDIDATE, s.run.c.lane, served.label("served")).join_from(lanes, s.run, s.run.c.id == first)
 
 
-READY = Prepared(_ready())
+HEADS = Prepared(_heads())
+BEHIND = Prepared(
+    select(*CANDIDATE)
+    .where(s.IS["ready"], s.run.c.lane == bindparam("of_lane"))
+    .where(tuple_(s.run.c.ready_at, s.run.c.id) > tuple_(bindparam("since", type_=Float), bindparam("after")))
+    .order_by(s.run.c.ready_at, s.run.c.id)
+    .limit(1)
+)
+HOLDING = tuple(Prepared(select(*CANDIDATE).where(s.IS[state])) for state in ("queued", "running"))
 
 
 @cache
@@ -122,7 +126,8 @@ class SqlRuns:
 
     def move(self, run: Run, name: str, text: str = "", facts: Mapping[str, Any] | None = None, **changes: Any) -> Run:
         moved = replace(run, **changes, version=run.version + 1)
-        self._set(run, {**stored(changes), "version": moved.version}, name)
+        lane = {"lane": lane_of(moved)} if moved.state is RunState.READY else {}
+        self._set(run, {**stored(changes), **lane, "version": moved.version}, name)
         where_now = {"state": moved.state, "epoch": moved.epoch, "token": moved.token}
         self._event(moved, name, text, where_now | dict(facts or {}))
         return moved
@@ -156,8 +161,31 @@ class SqlRuns:
     def any_ready(self) -> bool:
         return self._c.scalar(ANY_READY) is not None
 
-    def ready(self, limit: int) -> Sequence[Run]:
-        return self._all(READY, now=seconds(self._now), limit=limit)
+    def live(self) -> Sequence[Candidate]:
+        return [candidate_of(row) for look in HOLDING for row in self._c.execute(look)]
+
+    def ready(self, room: Mapping[Segment, int]) -> Iterator[Candidate]:
+        line = []
+        for part, places in ((ACCUSED, 1), *room.items()):
+            if places:
+                for *row, lane, served in self._c.execute(HEADS, {"beyond": f"{part}\t", "until": f"{part}\n"}):
+                    first = candidate_of(row)
+                    line.append((self._place(first, served), places, lane, first))
+        heapify(line)
+        while line:
+            (_, served, *_), places, lane, first = heappop(line)
+            yield first
+            if places > 1 and (behind := self._behind(lane, first)):
+                heappush(line, (self._place(behind, served), places - 1, lane, behind))
+
+    def _place(self, waiting: Candidate, served: int) -> tuple[int, int, datetime | None, str]:
+        return urgency(waiting, self._now), served, waiting.ready_at, waiting.id
+
+    def _behind(self, lane: str, first: Candidate) -> Candidate | None:
+        assert first.ready_at is not None
+        where = {"of_lane": lane, "since": seconds(first.ready_at), "after": first.id}
+        row = self._c.execute(BEHIND, where).first()
+        return candidate_of(row) if row else None
 
     def owned(self, worker: str) -> Sequence[Run]:
         return self._all(OWNED, owner=worker)
@@ -244,10 +272,8 @@ class SqlRuns:
             self._c.execute(BEAT, [{"of": r.id} for r in mine])
         return {r.id: r for r in mine}
 
-    def serve(self, run: Run) -> int:
-        n = 1 + (self._c.scalar(NEWEST_SERVICE) or 0)
-        self._c.execute(SERVE, {"of": run.repo, "n": n})
-        return n
+    def serve(self, repo: str) -> None:
+        self._c.execute(SERVE, {"of": repo, "n": 1 + (self._c.scalar(NEWEST_SERVICE) or 0)})
 
     def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:
         key = (s.spend.c.run == run.id, s.spend.c.turn == run.turn, s.spend.c.token == run.token)

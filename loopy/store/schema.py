@@ -130,7 +130,7 @@ run = Table(
     _text("digest"),
     _number("priority", 2),
     _time("ready_at"),
-    _number("served"),
+    _text("lane"),  # of the ready: see `rows.lane_of`
     _number("moves"),
     _number("deaths"),
     _number("strikes"),
@@ -141,7 +141,7 @@ run = Table(
     _time("ended_at"),
 )
 # One partial index per live state, so that history never slows the queue.
-LIVE = {"ready": ("priority", "ready_at"), "queued": ("rung_at",), "running": ("owner",), "waiting": ("wake_at",)}
+LIVE = {"ready": ("lane", "ready_at", "id"), "queued": ("rung_at",), "running": ("owner",), "waiting": ("wake_at",)}
 # A look uses one only if its condition says the same with the same words: no bound parameter, no `IN`.
 IS = {state: text(f"state = '{state}'") for state in LIVE}
 for _state, _columns in LIVE.items():

@@ -121,7 +121,7 @@ def test_10_urgent_first_then_the_repository_served_least_recently(world: World)
     other = world.start("other repository", repo="/srv/two")
     urgent = world.start("urgent", repo="/srv/one", priority=0)
     with world.graph.read() as tx:
-        order = [r.id for r in tx.runs.ready(64)]
+        order = [r.id for r in tx.runs.ready(dict.fromkeys(Segment, 64))]
     assert world.run(first.id).live
     assert order == [urgent.id, other.id, busy.id]
 
@@ -133,7 +133,7 @@ def test_10_age_lifts_a_run_above_younger_and_more_urgent_ones(world: World) -> 
     world.clock.tick(1900)
     young = world.start("young", priority=1)
     with world.graph.read() as tx:
-        assert [r.id for r in tx.runs.ready(64)] == [old.id, young.id]
+        assert [r.id for r in tx.runs.ready(dict.fromkeys(Segment, 64))] == [old.id, young.id]
 
 
 def test_10_a_run_that_wants_two_slots_is_not_passed_by_turns_for_ever(world: World) -> None:
@@ -198,13 +198,15 @@ def test_10_what_wakes_up_waits_for_a_slot_as_well(world: World) -> None:
 
 def test_10_a_crowd_before_a_full_slot_hides_nobody_behind_it(world: World) -> None:
     """The store looks at a bounded number of ready runs; those in front may all wait for the same agent."""
-    world.limit(turns=1, steps=1)
+    world.known["a"] = world.known["a"].model_copy(update={"concurrency": 1})
+    world.limit(turns=2, repo=2)
     first = world.start("first")
     world.pump_until(first.id, Step.CODE)
-    crowd = replace(world.run(first.id), segment=Segment.TURN, step=Step.CODE, state=RunState.READY, ready_at=None)
+    ready = replace(world.run(first.id), segment=Segment.TURN, step=Step.CODE, state=RunState.READY, priority=0)
+    crowd, late = [ready] * 100, replace(ready, agent="b", account="b")
     with world.graph.write() as tx:
-        for n in range(100):
+        for n, run in enumerate([*crowd, late]):
             ticket = tx.tickets.add(Ticket(id=TicketId(""), title=f"t{n}", repo=REPO, created_at=world.clock.now()))
-            tx.runs.add(replace(crowd, id=tx.runs.next_id(ticket.id), ticket=ticket.id, priority=0))
-    late = world.start("late", priority=4)
+            late = tx.runs.add(replace(run, id=tx.runs.next_id(ticket.id), ticket=ticket.id))
+    world.sweep().once()
     assert world.run(late.id).live

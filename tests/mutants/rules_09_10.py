@@ -93,20 +93,18 @@ ADMISSION: tuple[Mutant, ...] = (
     mutant(
         10,
         "queued_not_counted",
-        engine("admission", "by_state(RunState.QUEUED, RunState.RUNNING)", "by_state(RunState.RUNNING)"),
+        Edit(STORE, 'for state in ("queued", "running"))', 'for state in ("running",))'),
         "test_10_slots_are_counted_from_live_rows",
     ),
     mutant(
         10,
         "counter_slots",  # kept by the workers, given back at a finish: a cancel of a queued run leaks one
         (
-            engine(
-                "admission", "live = tx.runs.by_state(RunState.QUEUED, RunState.RUNNING)", "live = list(TAKEN.values())"
-            ),
+            engine("admission", "live, served = tx.runs.live(), ", "live, served = list(TAKEN.values()), "),
             engine(
                 "admission",
-                "        return [Ring.of(dispatch(",
-                "        TAKEN.update({r.id: r for r in chosen})\n        return [Ring.of(dispatch(",
+                "        return [_dispatch(",
+                "        TAKEN.update({r.id: r for r in chosen})\n        return [_dispatch(",
             ),
             engine(
                 "admission",
@@ -168,8 +166,8 @@ ADMISSION: tuple[Mutant, ...] = (
         "serves_nobody",
         engine(
             "admission",
-            "servable = [r for r in waiting if {QUEUES[s] for s in remaining(r.segment, r.step)} <= served]",
-            "servable = list(waiting)",
+            "servable = (c for c in waiting if {QUEUES[s] for s in remaining(c.segment, c.step)} <= served)",
+            "servable = iter(waiting)",
         ),
         "test_10_nothing_is_admitted_that_no_living_worker_can_serve",
         "test_10_a_worker_that_serves_half_of_a_segment_is_not_enough",
@@ -178,16 +176,16 @@ ADMISSION: tuple[Mutant, ...] = (
         10,
         "crowd_hides_the_others",
         Edit(
-            STORE,
-            "func.row_number().over(partition_by=ALIKE, order_by=order)",
-            "func.row_number().over(order_by=order)",
+            "loopy/store/rows.py",
+            "run.segment, run.step, run.agent, run.account,",
+            "run.segment, run.step,",
         ),
         "test_10_a_crowd_before_a_full_slot_hides_nobody_behind_it",
     ),
     mutant(
         10,
         "no_ageing",
-        Edit(STORE, "urgency = s.run.c.priority - age", "urgency = s.run.c.priority + 0 * age"),
+        Edit(LIMITS, "waited = (now - run.ready_at).total_seconds() if run.ready_at else 0.0", "waited = 0.0"),
         "test_10_age_lifts_a_run_above_younger_and_more_urgent_ones",
     ),
     mutant(
@@ -205,7 +203,11 @@ ADMISSION: tuple[Mutant, ...] = (
     mutant(
         10,
         "no_turns_between_repositories",
-        Edit(STORE, "order = (rank, served, s.run.c.served,", "order = (rank, s.run.c.served,"),
+        Edit(
+            STORE,
+            "return urgency(waiting, self._now), served, waiting",
+            "return urgency(waiting, self._now), 0, waiting",
+        ),
         "test_10_urgent_first_then_the_repository_served_least_recently",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant, engine, mutant
 
-LIMITS = "loopy/domain/limits.py"
+LIMITS, STORE = "loopy/domain/limits.py", "loopy/store/runs.py"
 
 FAILOVER: tuple[Mutant, ...] = (
     mutant(
@@ -81,11 +81,7 @@ WAITS: tuple[Mutant, ...] = (
     mutant(
         12,
         "wait_keeps_its_slot",
-        engine(
-            "admission",
-            "by_state(RunState.QUEUED, RunState.RUNNING)",
-            "by_state(RunState.QUEUED, RunState.RUNNING, RunState.WAITING)",
-        ),
+        Edit(STORE, 'for state in ("queued", "running"))', 'for state in ("queued", "running", "waiting"))'),
         "test_12_a_wait_holds_no_owner_and_no_slot",
     ),
     mutant(

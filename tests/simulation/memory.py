@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import count, groupby
 from typing import Any
@@ -16,7 +16,7 @@ from loopy.domain.events import Event, StreamEvent
 from loopy.domain.evidence import AttemptRecord
 from loopy.domain.limits import AGEING_S
 from loopy.domain.outcome import Outcome
-from loopy.domain.run import Claim, Run
+from loopy.domain.run import Candidate, Claim, Run
 from loopy.domain.states import RunState, Segment, Step, Wait
 from loopy.domain.ticket import Comment, RunId, Ticket, TicketId
 from tests.simulation.books import MemoryApprovals, MemoryEffects, MemoryFleet, MemoryReceipts
@@ -27,6 +27,10 @@ ORDER = tuple(Step)
 
 def number(ticket_id: str) -> int:
     return int(ticket_id.upper().removeprefix("LP-"))
+
+
+def candidate(run: Run) -> Candidate:
+    return Candidate(**{f.name: getattr(run, f.name) for f in fields(Candidate)})
 
 
 @dataclass
@@ -104,18 +108,26 @@ class MemoryRuns:
     def any_ready(self) -> bool:
         return any(r.state is RunState.READY for r in self.rows.runs.values())
 
-    def ready(self, limit: int) -> Sequence[Run]:
+    def live(self) -> Sequence[Candidate]:
+        return [candidate(r) for r in self._of(lambda r: r.live)]
+
+    def ready(self, room: Mapping[Segment, int]) -> Sequence[Candidate]:
         def place(r: Run) -> tuple[Any, ...]:
-            urgency = r.priority - (self.now - (r.ready_at or r.created_at)).total_seconds() / AGEING_S
+            assert r.ready_at
+            urgency = r.priority - (self.now - r.ready_at).total_seconds() / AGEING_S
             rank = next((n for n in range(4) if urgency < n), 4)
-            return rank, self.rows.served.get(r.repo, 0), r.served, r.created_at, r.id
+            return rank, self.rows.served.get(r.repo, 0), r.ready_at, r.id
 
-        def alike(r: Run) -> tuple[object, ...]:
-            return r.segment, r.step, r.agent, r.account, r.repo, r.mission, r.suspect
+        def lane(r: Run) -> tuple[object, ...]:
+            return r.priority, r.segment, r.step, r.agent, r.account, r.repo, r.mission, r.suspect, r.accused
 
-        ready = sorted(self._of(lambda r: r.state is RunState.READY), key=lambda r: (alike(r), place(r)))
-        first = [r for _, group in groupby(ready, alike) for r in list(group)[:limit]]
-        return sorted(first, key=place)
+        def places(r: Run) -> int:
+            return 1 if r.accused else room[r.segment]
+
+        ready = sorted(self._of(lambda r: r.state is RunState.READY), key=lambda r: (lane(r), place(r)))
+        lanes = [list(group) for _, group in groupby(ready, lane)]
+        first = [r for group in lanes for r in group[: places(group[0])]]
+        return [candidate(r) for r in sorted(first, key=place)]
 
     def owned(self, worker: str) -> Sequence[Run]:
         return self._of(lambda r: r.state is RunState.RUNNING and r.owner == worker)
@@ -168,9 +180,8 @@ class MemoryRuns:
         self.rows.runs |= {r.id: replace(r, beat=r.beat + 1) for r in mine}
         return {r.id: r for r in mine}
 
-    def serve(self, run: Run) -> int:
-        self.rows.served[run.repo] = 1 + max(self.rows.served.values(), default=0)
-        return self.rows.served[run.repo]
+    def serve(self, repo: str) -> None:
+        self.rows.served[repo] = 1 + max(self.rows.served.values(), default=0)
 
     def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:
         self.rows.spend[run.id, run.turn, run.token] = reserve_micros if actual_micros is None else actual_micros

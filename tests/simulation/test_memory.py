@@ -118,6 +118,8 @@ def _move(both: Same) -> None:
     changes |= {
         "token": run.token + 1,
         "agent": rng.choice("ab"),
+        "deaths": rng.choice((0, 0, 0, 2)),
+        "strikes": rng.choice((0, 0, 0, 3)),
         "ready_at": now - timedelta(seconds=rng.randint(0, 3000)),
     }
     both.do(lambda tx: tx.runs.move(run, "run.moved", "why", {"n": 1}, **changes))
@@ -136,7 +138,7 @@ def _journal(both: Same) -> None:
     both.do(lambda tx: tx.runs.beat("w1", [Claim(run, "w1")]))
     both.do(lambda tx: tx.runs.spend(run, 100, None))
     both.do(lambda tx: tx.runs.spend(run, 100, 40))
-    both.do(lambda tx: tx.runs.serve(run))
+    both.do(lambda tx: tx.runs.serve(run.repo))
 
 
 def _books(both: Same) -> None:
@@ -183,8 +185,10 @@ def _look(both: Same) -> None:
         lambda tx: sorted(tx.runs.orphaned(), key=lambda r: r.id),
         lambda tx: tx.runs.waiting_for(Wait.DEPENDENCY),
         lambda tx: tx.runs.any_ready(),
-        lambda tx: tx.runs.ready(64),
-        lambda tx: [r.id for r in tx.runs.ready(limit=1)],
+        lambda tx: sorted(tx.runs.live(), key=lambda c: c.id),
+        lambda tx: list(tx.runs.ready(dict.fromkeys(Segment, 64))),
+        lambda tx: list(tx.runs.ready(dict.fromkeys(Segment, 2))),
+        lambda tx: list(tx.runs.ready(dict.fromkeys(Segment, 0) | {Segment.TURN: 1})),
         lambda tx: tx.runs.owned("w1"),
         lambda tx: [tx.runs.attempts(f"LP-{n}.1") for n in (1, 2)],
         lambda tx: [tx.runs.outcomes(f"LP-{n}.1") for n in (1, 2)],

@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Executable, event
 
-from loopy.domain.states import RunState, Wait
+from loopy.domain.states import RunState, Segment, Wait
 from loopy.store.graph import SqlGraph, SqlTx
 from loopy.store.migrate import migrate
+from loopy.store.runs import BEHIND
 from loopy.store.session import Prepared, Session, Values
 
+LAST = {"of_lane": "lane", "since": 0.0, "after": "LP-1.1"}
 LOOKS: dict[str, Callable[[SqlTx], object]] = {
     "live": lambda tx: tx.runs.by_state(RunState.QUEUED, RunState.RUNNING),
     "due": lambda tx: tx.runs.due(),
     "orphaned": lambda tx: tx.runs.orphaned(),
     "waiting": lambda tx: tx.runs.waiting_for(Wait.DEPENDENCY),
+    "holding slots": lambda tx: tx.runs.live(),
     "any ready": lambda tx: tx.runs.any_ready(),
     "owned": lambda tx: tx.runs.owned("w"),
     "workers": lambda tx: tx.fleet.workers(),
@@ -78,8 +81,10 @@ def test_no_look_reads_the_whole_history(graph: SqlGraph, name: str) -> None:
 
 
 def test_admission_looks_at_ready_runs_only(graph: SqlGraph) -> None:
-    from loopy.store.runs import READY
-
-    steps = plans_of(graph, lambda tx: tx.session.execute(READY, {"now": 0.0, "limit": 1}))
-    assert any("ix_run_ready" in s for s in steps)
-    assert [s for s in steps if s == "SCAN run"] == []
+    steps = plans_of(
+        graph, lambda tx: (list(tx.runs.ready(dict.fromkeys(Segment, 1))), tx.session.execute(BEHIND, LAST))
+    )
+    looks = [s for s in steps if " run " in f"{s} " or " waiting " in f"{s} "]
+    assert len(looks) == 4 * 5 + 1  # the accused and three kinds of slots, walked alone; then one who stands behind
+    assert [s for s in looks if "USING INDEX ix_run_ready" not in s and "sqlite_autoindex_run_1 (id=?)" not in s] == []
+    assert [s for s in steps if "TEMP B-TREE" in s] == []

@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, inspect
 
 from loopy.domain.errors import ConfigError, MigrationError, StoreError
-from loopy.store.migrate import HEAD, migrate, revision
+from loopy.domain.states import RunState, Segment
+from loopy.store.migrate import HEAD, _config, migrate, revision
 from loopy.store.schema import metadata
-from tests.store.conftest import Base
+from tests.store.conftest import Base, a_run
 
 TOGETHER = """
 import sys, pathlib
@@ -58,6 +60,26 @@ def test_of_processes_that_migrate_at_once_one_does_it_and_the_others_wait(empty
     assert said == ["False", "False", "False", "True"]
     assert [racer.returncode for racer in racers] == [0] * 4
     assert revision(empty.url) == HEAD
+
+
+def test_runs_that_were_ready_before_there_were_lanes_stand_in_theirs(base: Base) -> None:
+    config = _config()
+    config.attributes["url"] = base.url
+    graph = base.graph()
+    runs = [a_run(graph, title) for title in ("plain", "accused", "never timed")]
+    for run in runs:
+        deaths = 3 if run is runs[1] else 0
+        with graph.write() as tx:
+            tx.runs.move(run, "run.ready", state=RunState.READY, ready_at=run.created_at, deaths=deaths, strikes=deaths)
+    lanes = base.sql("SELECT id, lane, ready_at FROM run ORDER BY id")
+    graph.close()
+    command.downgrade(config, "0001")
+    base.sql(f"UPDATE run SET ready_at = NULL WHERE id = '{runs[2].id}'")
+    assert migrate(base.url, base.path) is True
+    assert base.sql("SELECT id, lane, ready_at FROM run ORDER BY id") == lanes
+    assert lanes[1][1].startswith("accused")
+    with graph.read() as tx:
+        assert [c.id for c in tx.runs.ready(dict.fromkeys(Segment, 3))] == [run.id for run in runs]
 
 
 def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
