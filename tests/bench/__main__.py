@@ -9,8 +9,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 from tests.bench import real
 from tests.bench.hosts import make_home, wait, worker
 from tests.bench.measures import STEPS, Bare, Loopy, fill, fsync_ms, idle, interleaved, p50, takeover
+from tests.bench.peers import Dbos
 from tests.stack.house import redis_server
 
 THREADS = ("-P", "threads", "-c", "4")
@@ -27,15 +29,18 @@ def main(words: list[str]) -> int:
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds: to see whether it runs, not for figures")
-    quick = parser.parse_args(words).quick
+    parser.add_argument("--dbos", metavar="PYTHON", help="an interpreter that has dbos, to measure it beside us")
+    given = parser.parse_args(words)
+    quick: bool = given.quick
+    parts: list[Callable[..., list[Row]]] = [partial(chains, dbos=given.dbos), recovery, growth, waits, volume]
     if shutil.which("redis-server") is None:
         print("the yardstick needs redis-server", file=sys.stderr)
         return 2
     load, rows = os.getloadavg()[0], list[Row]()
     with tempfile.TemporaryDirectory(prefix="loopy-bench-") as folder:
         disk = fsync_ms(Path(folder))
-        for part in (chains, recovery, growth, waits, volume):
-            print(f"{part.__name__} …", file=sys.stderr, flush=True)
+        for n, part in enumerate(parts, start=1):
+            print(f"part {n} of {len(parts)} …", file=sys.stderr, flush=True)
             rows += part(Path(folder), quick=quick)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the start"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, an fsync {disk:.2f} ms.\n")
@@ -48,8 +53,40 @@ def main(words: list[str]) -> int:
 Row = tuple[str, str, str, str, str]
 
 
-def chains(folder: Path, *, quick: bool) -> list[Row]:
-    """Latency, throughput and submit rate beside the bare chain, in turns."""
+@dataclass
+class Chains:
+    """What one side after the other showed, in turns: seconds a step, steps and tickets a second; of our ships; at rest."""
+
+    ones: list[float]
+    rates: list[float]
+    filed: list[float]
+    ship: float
+    memory: float
+    busy: float
+
+
+def chains(folder: Path, *, quick: bool, dbos: str | None = None) -> list[Row]:
+    """Latency, throughput and submit rate beside the bare chain."""
+    seen = _in_turns(folder, quick, dbos)
+    ones, rates = seen.ones, seen.rates
+    rows = [
+        row
+        for n, name in ((2, "embedded"), (3, "embedded, two workers"), (4, "Redis"))
+        for row in _beside(n, name, ones, rates, seen.filed)
+    ]
+    if dbos:
+        latency = (f"{1000 * ones[2]:.1f} ms", f"{1000 * ones[5]:.1f} ms (DBOS)", f"{ones[2] / ones[5]:.2f}", "")
+        steps = (f"{rates[2]:.0f} /s", f"{rates[5]:.0f} /s (DBOS)", f"{rates[2] / rates[5]:.2f}", "≥ 2")
+        rows += [(f"{WHAT[0]}, embedded", *latency), (f"{WHAT[1]}, embedded", *steps)]
+    return [
+        *rows,
+        ("a ship: intent, push, read-back, receipt; two fsyncs", f"{1000 * seen.ship:.1f} ms", "", "", ""),
+        ("idle memory of a worker (PSS)", f"{seen.memory:.0f} MB", "", "", "< 150 MB"),
+        ("an idle worker's share of a core", f"{seen.busy:.2f} %", "", "", "< 1 %"),
+    ]
+
+
+def _in_turns(folder: Path, quick: bool, dbos: str | None) -> Chains:
     many, rounds, ones_each = (20, 1, 5) if quick else (200, 3, 40)
     with ExitStack() as stack:
         url = stack.enter_context(redis_server(folder))
@@ -63,28 +100,22 @@ def chains(folder: Path, *, quick: bool) -> list[Row]:
             names = [f"{name}{n}@%h" for n in range(workers)]
             pids += [stack.enter_context(worker("tests.bench.noop", env, *THREADS, "-n", n)).pid for n in names]
             ours.append(Loopy.at(env))
-        sides: tuple[Bare | Loopy, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours)
+        peers = [stack.enter_context(Dbos.running(dbos, folder))] if dbos else []
+        sides: tuple[Bare | Loopy | Dbos, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours, *peers)
         for side in sides:
             side.one()
         interleaved([s.one for s in sides], ones_each)
-        ones = [p50(side.steps[1:]) for side in sides]
-        ships = [p50(side.ships[1:]) for side in ours]
         both = [[side.many(many) for side in sides] for _ in range(rounds)]
-        filed = [many / p50([r[n][0] for r in both]) for n in range(len(sides))]
-        rates = [many * STEPS / p50([r[n][1] for r in both]) for n in range(len(sides))]
         time.sleep(6)  # the embedded consumer looks more seldom when nothing comes
         memory, busy = idle(pids[0], 3 if quick else 20)
-    rows = [
-        row
-        for n, name in ((2, "embedded"), (3, "embedded, two workers"), (4, "Redis"))
-        for row in _beside(n, name, ones, rates, filed)
-    ]
-    return [
-        *rows,
-        ("a ship: intent, push, read-back, receipt; two fsyncs", f"{1000 * ships[0]:.1f} ms", "", "", ""),
-        ("idle memory of a worker (PSS)", f"{memory:.0f} MB", "", "", "< 150 MB"),
-        ("an idle worker's share of a core", f"{busy:.2f} %", "", "", "< 1 %"),
-    ]
+    return Chains(
+        ones=[p50(side.steps[1:]) for side in sides],
+        rates=[many * STEPS / p50([r[n][1] for r in both]) for n in range(len(sides))],
+        filed=[many / p50([r[n][0] for r in both]) for n in range(len(sides))],
+        ship=p50(ours[0].ships[1:]),
+        memory=memory,
+        busy=busy,
+    )
 
 
 def _beside(n: int, name: str, ones: list[float], rates: list[float], filed: list[float]) -> Iterator[Row]:
