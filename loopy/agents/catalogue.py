@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from loopy.agents.rules import LimitRule
+from loopy.agents.rules import EventRule, LimitRule
 from loopy.agents.spec import Spec
 from loopy.domain.errors import AgentError
+from loopy.domain.value import Value
 
 SHIPPED = Path(__file__).parent / "catalog"
+DIALECTS = Path(__file__).parent / "dialects"
 COMMON_LIMITS = Path(__file__).parent / "limits.toml"
 
 
@@ -62,7 +65,33 @@ def _spec(row: Mapping[str, Any], path: Path) -> Spec:
     if row["id"] != path.stem:
         raise AgentError(f"{path}: id", f"{row['id']!r} is not the file's name")
     try:
-        return Spec.model_validate(row)
+        spec = Spec.model_validate(row)
+    except ValidationError as broken:
+        raise _told(broken, path) from broken
+    if spec.print is None or not spec.print.dialect:
+        return spec
+    if (spoken := dialects().get(spec.print.dialect)) is None:
+        known = f"known: {', '.join(dialects())}"
+        raise AgentError(f"{path}: print.dialect", f"no dialect is called {spec.print.dialect!r}", known)
+    return spec.model_copy(update={"event": spec.event + spoken.event, "limit": spec.limit + spoken.limit})
+
+
+class Dialect(Value):
+    """The grammar of a stream that several CLIs speak, mostly because one was made from the other."""
+
+    event: tuple[EventRule, ...] = ()
+    limit: tuple[LimitRule, ...] = ()
+
+
+@cache
+def dialects() -> Mapping[str, Dialect]:
+    """Return the shipped dialects by name. Raises AgentError that names file and key."""
+    return {path.stem: _dialect(path) for path in sorted(DIALECTS.glob("*.toml"))}
+
+
+def _dialect(path: Path) -> Dialect:
+    try:
+        return Dialect.model_validate(_read(path))
     except ValidationError as broken:
         raise _told(broken, path) from broken
 

@@ -100,6 +100,7 @@ class Print(Value):
     prompt: Literal["stdin", "argv", "file"] = "stdin"
     prompt_max_bytes: int = Field(default=100_000, ge=100)  # a longer argv prompt goes into a file (kernel: 128 KiB)
     output: Literal["jsonl", "json", "text"] = "text"
+    dialect: str = ""  # whose stream it speaks: `[[event]]` and `[[limit]]` rows that come after the entry's own
     model: Argv = ()
     session: Argv = ()
     resume: Argv = ()
