@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from loopy.agents.environment import Operator, allowed, with_homes
 from loopy.agents.launch import missing, program
@@ -19,6 +20,7 @@ from loopy.process.capture import probe
 from loopy.process.command import Ending
 from loopy.process.text import plain
 
+UNASKED = "cannot be asked without a call of the model"
 FRESH_S, FRESH_BAD_S = 60.0, 2.0  # whoever mends an agent does not want to wait for it
 
 
@@ -29,6 +31,16 @@ class Finding:
     healthy: bool
     version: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at an agent's program: what was looked for, whether all is well, what was seen, and what mends it."""
+
+    name: Literal["program", "answer", "identity", "version", "login", "acp"]
+    good: bool
+    text: str
+    fix: str = ""
 
 
 class Health:
@@ -57,9 +69,27 @@ class Health:
         seen = self._seen.get(_key(spec, agent, found)) if found else None
         return seen[1].version if seen else ""
 
+    def examine(self, spec: Spec, agent: Agent) -> Iterator[Look]:
+        """Yield each look at the program, now; after one that is not good the next would say nothing."""
+        found = program(spec, agent, self._operator.env.get("PATH", ""))
+        if found is None:
+            yield Look("program", False, missing(spec, agent))
+            return
+        yield Look("program", True, found)
+        yield from self._looks(spec, agent, found)
+
     def _probe(self, spec: Spec, agent: Agent, found: str) -> Finding:
+        version = ""
+        for look in self._looks(spec, agent, found):
+            if look.name == "version":
+                version = look.text
+            if not look.good:
+                return Finding(False, version, f"{look.text}: {look.fix}" if look.fix else look.text)
+        return Finding(True, version, "")
+
+    def _looks(self, spec: Spec, agent: Agent, found: str) -> Iterator[Look]:
         if not spec.detect.bin or not spec.detect.version_argv:
-            return Finding(True, "", "")
+            return
         with tempfile.TemporaryDirectory(prefix="loopy-health-") as scratch:
             home = Path(scratch)
             env, _ = with_homes(spec, allowed(spec, agent, self._operator), home / "home", self._operator)
@@ -68,24 +98,28 @@ class Health:
             if code != 0:
                 how = "did not answer in time" if code is None else f"exited with {code}"
                 last = said.strip().splitlines()[-1:] or [""]
-                return Finding(False, "", f"{found} {' '.join(spec.detect.version_argv)} {how}: {last[0][:200]}")
+                yield Look("answer", False, f"{found} {' '.join(spec.detect.version_argv)} {how}: {last[0][:200]}")
+                return
             if not re.search(spec.detect.identity_regex, said):
-                return Finding(False, "", f"{found} is another program than {spec.name}: {said.strip()[:100]!r}")
+                yield Look("identity", False, f"{found} is another program than {spec.name}: {said.strip()[:100]!r}")
+                return
             match = re.search(spec.detect.version_regex, said)
-            version = match.group(match.re.groupindex.get("v", 0)) if match else ""
-            return self._login(spec, agent, found, env, home, version)
+            yield Look("version", True, match.group(match.re.groupindex.get("v", 0)) if match else "")
+            yield self._login(spec, agent, found, env, home)
 
-    def _login(self, spec: Spec, agent: Agent, found: str, env: Mapping[str, str], cwd: Path, version: str) -> Finding:
+    def _login(self, spec: Spec, agent: Agent, found: str, env: Mapping[str, str], cwd: Path) -> Look:
         """Ask for the login, unless a key is given or the agent brings settings of its own."""
-        given = any(env.get(name) for name in spec.auth.env) or agent.env or agent.argv
+        keys = [name for name in spec.auth.env if env.get(name)]
         if spec.auth.require_any and not any(env.get(name) for name in spec.auth.require_any):
-            return Finding(False, version, f"not logged in: set {' or '.join(spec.auth.require_any)}")
-        if given or not spec.auth.probe_argv:
-            return Finding(True, version, "")
+            return Look("login", False, "not logged in", f"set {' or '.join(spec.auth.require_any)}")
+        if keys or agent.env or agent.argv:
+            return Look("login", True, f"by {keys[0]}" if keys else "by the agent's own settings")
+        if not spec.auth.probe_argv:
+            return Look("login", True, UNASKED)
         said, code = self._ask(spec, (found, *spec.auth.probe_argv), env, cwd)
         logged_in = re.search(spec.auth.probe_regex, said) if spec.auth.probe_regex else code == 0
         hint = spec.auth.login_hint or f"log in with {spec.detect.bin[0]}"
-        return Finding(True, version, "") if logged_in else Finding(False, version, f"not logged in: {hint}")
+        return Look("login", True, "logged in") if logged_in else Look("login", False, "not logged in", hint)
 
     def _ask(self, spec: Spec, argv: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> tuple[str, int | None]:
         """Return what the program printed and its exit code, None for one that had to be ended."""

@@ -15,6 +15,7 @@ from loopy.agents.rules import EventRule, LimitRule, Regex
 from loopy.domain.value import Value
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
 Argv = tuple[str, ...]
 WORDS = frozenset({"bin", "prompt", "prompt_file", "model", "session", "uuid", "cwd", "folder"})
 GROUPS = frozenset({"*model", "*session", "*cwd", "*approve", "*extra"})
@@ -164,7 +165,7 @@ class Instructions(Value):
 class Spec(Value):
     """One entry of the catalogue."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    id: str = Field(pattern=NAME)
     name: str
     vendor: str = ""
     license: str = ""

@@ -1,64 +1,124 @@
-"""`loopy agents` and `loopy agent add`: who can work, and one more."""
+"""`loopy agents`: who can work, and which programs of the catalogue are on this machine."""
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from loopy.cli import options
+from loopy.cli.lazy import Late, LateGroup
 from loopy.cli.paper import Cell, echo, emit, ink, line, table
-from loopy.domain.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
+    from loopy.agents.health import Finding, Health
+    from loopy.agents.spec import Spec
     from loopy.bootstrap.services import Services
     from loopy.domain.agent import Agent
     from loopy.engine.books import Cooldown
 
-KINDS = ("code", "test", "docs", "review", "security")
+AT_ONCE = 8  # programs that are asked side by side: most take a second to tell their version
+PARTS: Mapping[str, Mapping[str, Late]] = {
+    "Commands": {
+        "doctor": Late("loopy.cli.agents_doctor:doctor", "Ask agents and programs what is wrong with them."),
+        "add": Late("loopy.cli.agents_entries:add", "Teach this home another CLI, by its command line."),
+        "import-acp": Late("loopy.cli.agents_entries:import_acp", "Teach this home the agents of an ACP registry."),
+        "schema": Late("loopy.cli.agents_entries:schema", "Print the JSON Schema of a catalogue entry."),
+    }
+}
 
 
-@click.command()
+@click.group(cls=LateGroup, parts=PARTS, invoke_without_command=True)
+@click.option("--all", "everything", is_flag=True, help="Also list what is not installed, with the way to get it.")
 @options.as_json
-@options.example("loopy agents", "loopy agents --json | jq '.[] | select(.healthy)'")
-def agents(as_json: bool) -> None:
-    """List the agents and whether each is usable.
+@options.example(
+    "loopy agents",
+    "loopy agents --json | jq '.agents[] | select(.healthy)'",
+    "loopy agents --all",
+    "loopy agents doctor claude",
+)
+@click.pass_context
+def agents(ctx: click.Context, everything: bool, as_json: bool) -> None:
+    """List agents and programs, and whether each is usable.
 
-    Installed, the program that is meant, logged in, and not cooling after a limit.
+    Usable: installed, the program that is meant, logged in, not cooling after a limit. Each program comes with the way
+    it is driven (print: its headless mode; acp: the Agent Client Protocol) and how sure Loopy is of that: tested with
+    the program itself, documented by its makers, or told by the community. No tokens are spent.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from loopy.cli.home import open_home
 
     made = open_home()
-    found = looked_at(made)
+    found, programs = looked_at(made), programs_of(made)
     if as_json:
-        emit(found)
+        emit({"agents": found, "programs": programs})
         return
     for row in table([_row(each) for each in found]):
         echo(row)
     if not found:
-        echo(ink("no agents yet; add one: loopy agent add claude --cli claude", "quiet"))
+        echo(ink("no agents yet; create one: loopy agent create claude --cli claude", "quiet"))
+    _show_programs(programs, everything=everything)
+
+
+def _show_programs(programs: list[dict[str, Any]], *, everything: bool) -> None:
+    shown = [each for each in programs if everything or each["installed"]]
+    if shown:
+        echo(f"\n{ink('The catalogue' if everything else 'Programs on this machine', 'strong')}")
+    for row in table([_program(each) for each in shown]):
+        echo(row)
+    if rest := len(programs) - len(shown):
+        echo(f"\n{ink(f'{rest} more programs are known: loopy agents --all', 'quiet')}")
+
+
+def health_of(made: Services) -> Health:
+    """Return what asks the programs of this home."""
+    from loopy.agents.environment import Operator
+    from loopy.agents.health import Health
+
+    home = Path(made.env["HOME"]) if made.env.get("HOME") else None
+    return Health(Operator(made.env, home), made.clock)
 
 
 def looked_at(made: Services) -> list[dict[str, Any]]:
     """Return every agent with its health; asks each program for its version and login, for seconds at most."""
     from loopy.agents.catalogue import load_catalog
-    from loopy.agents.environment import Operator
-    from loopy.agents.print_driver import PrintDriver
-    from loopy.sandbox.none import NoSandbox
 
-    home = Path(made.env["HOME"]) if made.env.get("HOME") else None
-    catalog = load_catalog(made.settings.agents_dir)
-    driver = PrintDriver(catalog, Operator(made.env, home), NoSandbox(), made.clock)
+    catalog, health = load_catalog(made.settings.agents_dir), health_of(made)
     with made.graph.read() as tx:
         cooldowns = tx.fleet.cooldowns()
-    return [
-        _facts(agent, *driver.health(agent), _cooling(agent, cooldowns, made))
-        for agent in made.settings.agents.values()
-    ]
+    known = list(made.settings.agents.values())
+    found = _asked(health, [(catalog.get(agent.cli), agent) for agent in known])
+    return [_facts(a, f, _cooling(a, cooldowns, made)) for a, f in zip(known, found, strict=True)]
+
+
+def programs_of(made: Services) -> list[dict[str, Any]]:
+    """Return every program of the catalogue, the installed ones first; only these are asked."""
+    from loopy.agents.catalogue import load_catalog
+    from loopy.agents.launch import program
+    from loopy.domain.agent import Agent
+
+    health, path = health_of(made), made.env.get("PATH", "")
+    known = [(spec, Agent(name="a", cli=spec.id)) for spec in load_catalog(made.settings.agents_dir).values()]
+    known = [(spec, agent) for spec, agent in known if spec.detect.bin]
+    here = [(spec, agent) for spec, agent in known if program(spec, agent, path)]
+    found = dict(zip((spec.id for spec, _ in here), _asked(health, here), strict=True))
+    rows = [_entry(spec, found.get(spec.id)) for spec, _ in known]
+    return sorted(rows, key=lambda row: (not row["installed"], row["id"]))
+
+
+def _asked(health: Health, many: Iterable[tuple[Spec | None, Agent]]) -> list[Finding]:
+    from loopy.agents.health import Finding
+
+    def look(one: tuple[Spec | None, Agent]) -> Finding:
+        spec, agent = one
+        return health.look(spec, agent) if spec else Finding(False, "", f"no entry '{agent.cli}' in the catalogue")
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(look, many))
 
 
 def _cooling(agent: Agent, cooldowns: Mapping[str, Cooldown], made: Services) -> Cooldown | None:
@@ -66,7 +126,9 @@ def _cooling(agent: Agent, cooldowns: Mapping[str, Cooldown], made: Services) ->
     return found if found is not None and found.until > made.clock.now() else None
 
 
-def _facts(agent: Agent, healthy: bool, said: str, cooling: Cooldown | None) -> dict[str, Any]:
+def _facts(agent: Agent, found: Finding, cooling: Cooldown | None) -> dict[str, Any]:
+    from loopy.agents.redact import Redactor
+
     return {
         "name": agent.name,
         "kind": agent.kind,
@@ -76,9 +138,9 @@ def _facts(agent: Agent, healthy: bool, said: str, cooling: Cooldown | None) -> 
         "account": agent.billed_to,
         "fallback": agent.fallback,
         "scripted": agent.scripted,
-        "healthy": healthy,
-        "version": said if healthy else "",
-        "reason": "" if healthy else said,
+        "healthy": found.healthy,
+        "version": found.version if found.healthy else "",
+        "reason": "" if found.healthy else Redactor().text(found.reason),
         "cooling_until": cooling.until if cooling else None,
         "cooling_why": cooling.why if cooling else "",
     }
@@ -98,74 +160,31 @@ def _row(found: Mapping[str, Any]) -> list[Cell]:
     return [state, name, str(found["kind"]), line(program, 40), (" · ".join(line(m) for m in more if m), "quiet")]
 
 
-@click.group()
-@options.example("loopy agent add claude --cli claude")
-def agent() -> None:
-    """Add an agent."""
+def _entry(spec: Spec, found: Finding | None) -> dict[str, Any]:
+    from loopy.agents.redact import Redactor
+
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "installed": found is not None,
+        "healthy": bool(found and found.healthy),
+        "version": found.version if found else "",
+        "reason": Redactor().text(found.reason) if found and not found.healthy else "",
+        "driven": [way for way, block in (("print", spec.print), ("acp", spec.acp)) if block is not None],
+        "confidence": spec.confidence,
+        "checked_version": spec.version,
+        "install": spec.install.hint,
+    }
 
 
-@agent.command()
-@click.argument("name")
-@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
-@click.option("--cli", default="", help="An entry of the catalogue, such as claude, codex or gemini.")
-@click.option("--model", default="", help="As the CLI names it; default: the CLI's own choice.")
-@click.option("--kind", type=click.Choice(KINDS), default="code", show_default=True, help="What it is for.")
-@click.option("--fallback", default="", metavar="A,B", help="Who may take over at a limit, in order; added before.")
-@options.as_json
-@options.example(
-    "loopy agent add codex --cli codex",
-    "loopy agent add claude --cli claude --fallback codex",
-    "loopy agent add formatter -- ruff format .",
-)
-def add(name: str, argv: tuple[str, ...], cli: str, model: str, kind: str, fallback: str, as_json: bool) -> None:
-    """Add an agent to the home's loopy.toml: a CLI of the catalogue, or any command after `--`.
-
-    A command is run in the workspace, with the prompt on its standard input; what it changes is its answer.
-    """
-    from loopy.cli.home import open_home
-
-    made = open_home()
-    wanted = _agent(made, name, argv, cli, model, kind, fallback)
-    _write(made.settings.file, wanted)
-    if as_json:
-        emit(wanted)
-        return
-    echo(f"added {ink(line(wanted.name), 'strong')} to {made.settings.file}")
-    echo(ink("see whether it is usable: loopy agents", "quiet"))
-
-
-def _agent(made: Services, name: str, argv: tuple[str, ...], cli: str, model: str, kind: str, fallback: str) -> Agent:
-    from loopy.agents.catalogue import load_catalog
-    from loopy.domain.agent import Agent
-    from loopy.domain.tables import build, suggestion
-
-    if bool(argv) == bool(cli):
-        raise ConfigError("agent", "give either --cli NAME or a command after `--`", hint="`loopy agent add --help`")
-    catalog = load_catalog(made.settings.agents_dir)
-    if cli and cli not in catalog:
-        raise NotFoundError(
-            "--cli", f"the catalogue has no entry '{line(cli, 40)}'", hint=suggestion(cli, catalog, "entries")
-        )
-    successors = tuple(word.strip() for word in fallback.split(",") if word.strip())
-    for other in successors:
-        if other not in made.settings.agents:
-            known = suggestion(other, made.settings.agents, "agents")
-            first = f"add it first: `loopy agent add {other} --cli {other}`" if other in catalog else known
-            raise NotFoundError("--fallback", f"no agent is called '{line(other, 40)}'", hint=first)
-    said: dict[str, Any] = {"name": name, "kind": kind, "cli": cli or "command", "argv": argv, "model": model}
-    return build(Agent, said | {"fallback": successors}, "agent")
-
-
-def _write(file: Path, wanted: Agent) -> None:
-    """Put the agent at the end of the home's file, whole or not at all; a home without one gets the starter first."""
-    from loopy.settings.write import add_agent, starter_toml
-
-    text = file.read_text(encoding="utf-8") if file.exists() else starter_toml()
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(add_agent(text, wanted))
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)
+def _program(found: Mapping[str, Any]) -> list[Cell]:
+    state: Cell = ("✓", "good") if found["healthy"] else ("✗", "bad") if found["installed"] else ("·", "quiet")
+    more = found["reason"] if found["installed"] else found["install"]
+    return [
+        state,
+        (line(found["id"]), "strong"),
+        line(found["version"], 20),
+        ", ".join(found["driven"]),
+        (found["confidence"], "quiet"),
+        (line(more), "quiet"),
+    ]

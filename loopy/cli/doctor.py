@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,12 +58,17 @@ def doctor(as_json: bool) -> int:
     if as_json:
         emit({"ok": not failed, "signs": [asdict(sign) for sign in signs]})
         return int(failed)
+    show(signs)
+    return int(failed)
+
+
+def show(signs: Sequence[Sign]) -> None:
+    """Print one line for each sign, and below it what mends it."""
     rows = [((MARKS[s.state][0], MARKS[s.state][1]), (s.name, "strong"), line(s.text)) for s in signs]
     for row, sign in zip(table(rows), signs, strict=True):
         echo(row)
         if sign.fix:
             echo(f"   {ink(f'→ {line(sign.fix)}', MARKS[sign.state][1] if sign.state != 'ok' else 'quiet')}")
-    return int(failed)
 
 
 def look() -> Iterator[Sign]:
@@ -189,7 +194,7 @@ def _agents(made: Services) -> Iterator[Sign]:
         else:
             yield Sign(f"agent {each['name']}", "warn", each["reason"], "nothing is routed to it until then")
     if not found:
-        yield Sign("agents", "warn", "there are none yet", "loopy agent add claude --cli claude")
+        yield Sign("agents", "warn", "there are none yet", "loopy agent create claude --cli claude")
 
 
 def _sandbox(made: Services) -> Iterator[Sign]:

@@ -76,7 +76,7 @@ def demand_ready(made: Services) -> None:
     from loopy.cli.home import sandbox_grade
 
     if not made.settings.agents:
-        raise RefusedError("agents", "there are none yet", hint="`loopy agent add claude --cli claude` adds one")
+        raise RefusedError("agents", "there are none yet", hint="`loopy agent create claude --cli claude` adds one")
     asked = made.settings.policy.sandbox
     if sandbox_grade(made) == "none" and asked != "none":
         what = f"the policy asks for '{asked}', and this host has none"

@@ -111,7 +111,7 @@ def _tell(file: Path, found: Detected, settings: Settings, made: bool) -> None:
     echo("next:")
     echo(f"  read it, then commit it: git add {file.name} && git commit -m 'Add loopy.toml'")
     if not settings.agents:
-        echo("  add an agent:            loopy agent add claude --cli claude")
+        echo("  add an agent:            loopy agent create claude --cli claude")
     if settings.policy.sandbox != "none":
         echo(
             f'  there is no sandbox yet; if agents may run with your rights: [policy] sandbox = "none" in {settings.file}'

@@ -22,9 +22,9 @@ def known_agent(made: Services, agent: str) -> None:
     known = made.settings.agents
     if not agent or agent in known:
         return
-    hint = suggestion(agent, known, "agents") if known else "`loopy agent add NAME --cli claude` adds one"
+    hint = suggestion(agent, known, "agents") if known else "`loopy agent create NAME --cli claude` adds one"
     if agent != "command" and agent in load_catalog(made.settings.agents_dir):
-        hint = f"`loopy agent add {agent} --cli {agent}` adds it"
+        hint = f"`loopy agent create {agent} --cli {agent}` adds it"
     raise NotFoundError("agent", f"no agent is called '{line(agent, 40)}'", hint=hint)
 
 

@@ -34,8 +34,8 @@ PARTS: Mapping[str, Mapping[str, Late]] = {
     "House": {
         "init": Late("loopy.cli.init:init", "Write a repository's loopy.toml from what is detected in it."),
         "up": Late("loopy.cli.up:up", "Run a worker with beat, until Ctrl-C."),
-        "agents": Late("loopy.cli.agents:agents", "List the agents and whether each is usable."),
-        "agent": Late("loopy.cli.agents:agent", "Add an agent."),
+        "agents": Late("loopy.cli.agents:agents", "List agents and programs, and whether each is usable."),
+        "agent": Late("loopy.cli.agent:agent", "Create an agent."),
         "doctor": Late("loopy.cli.doctor:doctor", "Look at the house, and say what to mend and how."),
         "fsck": Late(
             "loopy.cli.fsck:fsck", "Check the work graph: every run's history, effects and receipt, and the chain."

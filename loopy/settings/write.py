@@ -46,7 +46,7 @@ sandbox = "none"                 # this version boxes nothing in: agents run wit
 # target = "origin"              # origin | local | a URL or path
 # prefix = "loopy/"              # of the branch
 
-# [agents.claude]                # `loopy agent add` writes such tables
+# [agents.claude]                # `loopy agent create` writes such tables
 # cli = "claude"
 # kind = "code"                  # code | test | docs | review | security
 # concurrency = 2

@@ -52,7 +52,7 @@ def route(
     when the named one does not exist, or when policy bars every one of them.
     """
     if not candidates:
-        raise ConfigError("agents", "there are no agents", hint="add one: `loopy agent add NAME --cli claude`")
+        raise ConfigError("agents", "there are no agents", hint="add one: `loopy agent create NAME --cli claude`")
     judged = [_Judged(facts, sized, _kind(ticket), now) for facts in candidates]
     chosen, rule = _choose(ticket, judged, wanted)
     names = {facts.agent.name for facts in candidates}

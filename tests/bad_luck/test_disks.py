@@ -114,7 +114,7 @@ def test_a_home_on_a_full_disk_says_so_tears_nothing_and_goes_on_after_room_is_m
         (("board",), 3),
         (("ticket", "add", "x"), 3),
         (("run", "x", "--agent", "good", "--detach"), 3),
-        (("agent", "add", "z", "--cli", "claude"), 1),
+        (("agent", "create", "z", "--cli", "claude"), 1),
         (("doctor",), 1),
     ],
 )

@@ -1,4 +1,4 @@
-"""`loopy doctor`, `loopy agents`, `loopy agent add`."""
+"""`loopy doctor`, `loopy agents`, `loopy agent create`."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_agents_are_listed_with_health_and_cooldown(settled: House, made: Servic
     settled.settle(SETTINGS + '[agents.gone]\ncli = "command"\nargv = ["no-such-program"]\nscripted = true\n')
     with made.graph.write() as tx:
         tx.fleet.cool("worker", tx.now + timedelta(hours=1), "quota")
-    found = {each["name"]: each for each in settled.loopy("agents", "--json").json}
+    found = {each["name"]: each for each in settled.loopy("agents", "--json").json["agents"]}
     assert found["worker"]["healthy"] is True
     assert found["worker"]["cooling_why"] == "quota"
     assert found["gone"]["healthy"] is False
@@ -125,25 +125,25 @@ def test_agents_are_listed_with_health_and_cooldown(settled: House, made: Servic
 
 def test_without_agents_the_list_says_how_to_add_one(house: House) -> None:
     house.settle("")
-    assert "loopy agent add" in house.loopy("agents").out
+    assert "loopy agent create" in house.loopy("agents").out
 
 
 def test_an_agent_of_the_catalogue_is_added(settled: House) -> None:
-    said = settled.loopy("agent", "add", "claude", "--cli", "claude", "--model", "fast", "--fallback", "worker")
+    said = settled.loopy("agent", "create", "claude", "--cli", "claude", "--model", "fast", "--fallback", "worker")
     assert said.code == 0, said.err
     added = tomllib.loads((settled.home / "loopy.toml").read_text())["agents"]["claude"]
     assert added == {"cli": "claude", "model": "fast", "fallback": ["worker"]}
 
 
 def test_a_command_is_an_agent_too_with_its_own_options(settled: House) -> None:
-    said = settled.loopy("agent", "add", "tool", "--", "tool", "--json", "-x", "two words")
+    said = settled.loopy("agent", "create", "tool", "--", "tool", "--json", "-x", "two words")
     assert said.code == 0, said.err
     added = tomllib.loads((settled.home / "loopy.toml").read_text())["agents"]["tool"]
     assert added["argv"] == ["tool", "--json", "-x", "two words"]
 
 
 def test_a_home_without_a_file_gets_the_starter_with_the_agent(house: House) -> None:
-    assert house.loopy("agent", "add", "codex", "--cli", "codex").code == 0
+    assert house.loopy("agent", "create", "codex", "--cli", "codex").code == 0
     text = (house.home / "loopy.toml").read_text()
     assert text.startswith("# Loopy's settings.")
     assert tomllib.loads(text)["agents"]["codex"]["cli"] == "codex"
@@ -160,7 +160,7 @@ def test_what_is_no_agent_is_refused_and_the_file_stays_as_it_is(settled: House)
         (("x",), "either --cli"),
         (("x", "--cli", "claude", "--", "true"), "either --cli"),
     ):
-        said = settled.loopy("agent", "add", *words)
+        said = settled.loopy("agent", "create", *words)
         assert said.code == 2, words
         assert complaint in said.err
     assert (settled.home / "loopy.toml").read_text() == before

@@ -65,7 +65,7 @@ def test_a_wrong_option_is_an_object_too_where_json_is_asked_for(house: House) -
 
 
 def test_json_after_two_dashes_is_the_agents_word_and_not_ours(house: House) -> None:
-    said = house.loopy("agent", "add", "BAD", "--", "tool", "--json")
+    said = house.loopy("agent", "create", "BAD", "--", "tool", "--json")
     assert said.code == 2
     assert said.err.startswith("error: ")
 
@@ -183,7 +183,7 @@ def test_a_database_that_does_not_answer_is_one_line(settled: House) -> None:
         (("run", "x", "--agent", "worker", "--repo", "bare-beginning"), "has no commit yet", "make a first commit"),
         (("run", "", "--agent", "worker"), "a ticket needs a title", "say in one line"),
         (("run", "x", "--agent", "wroker"), "no agent is called 'wroker'", "did you mean 'worker'?"),
-        (("run", "x", "--agent", "codex"), "no agent is called 'codex'", "`loopy agent add codex --cli codex`"),
+        (("run", "x", "--agent", "codex"), "no agent is called 'codex'", "`loopy agent create codex --cli codex`"),
         (("run", "x", "--agent", "worker", "--repo", "github.com/a/b"), "there is no folder", "https://"),
         (("watch", "LP-9"), "there is no ticket LP-9", "`loopy board --all`"),
         (("watch", "LP-9.1"), "there is no run LP-9.1", "`loopy board --all`"),

@@ -114,7 +114,7 @@ def test_nothing_starts_where_nobody_could_work(house: House) -> None:
     house.loopy("ticket", "add", "x")
     said = house.loopy("ticket", "start", "LP-1")
     assert said.code == 2
-    assert "loopy agent add" in said.err
+    assert "loopy agent create" in said.err
 
 
 def test_nothing_starts_without_the_sandbox_that_the_policy_asks_for(house: House) -> None:

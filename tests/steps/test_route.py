@@ -31,7 +31,7 @@ def why_not(found: Routed) -> dict[str, str]:
 
 
 def test_without_agents_the_way_to_add_one_is_told() -> None:
-    with pytest.raises(ConfigError, match="loopy agent add"):
+    with pytest.raises(ConfigError, match="loopy agent create"):
         routed()
 
 

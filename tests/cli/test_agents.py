@@ -1,0 +1,171 @@
+"""`loopy agents` and what stands below it: the list, the doctor, and new entries for the catalogue."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopy.agents.catalogue import load_catalog
+
+from .support import House
+
+
+def install(folder: Path, name: str, said: str, code: int = 0) -> dict[str, str]:
+    """Put a program that says this on the PATH; return the environment that finds it."""
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(f"#!{sys.executable}\nimport sys\nprint({said!r})\nsys.exit({code})\n")
+    file.chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def programs(said: Any) -> dict[str, dict[str, Any]]:
+    return {each["id"]: each for each in said.json["programs"]}
+
+
+def test_the_programs_of_the_catalogue_are_listed_with_how_and_how_surely_they_are_driven(
+    settled: House, tmp_path: Path
+) -> None:
+    env = install(tmp_path / "bin", "codex", "codex-cli 0.169.0")
+    found = programs(settled.loopy("agents", "--json", env=env))
+    assert found["codex"]["version"] == "0.169.0"
+    assert found["codex"]["installed"]
+    assert found["codex"]["driven"][0] == "print"
+    assert found["codex"]["confidence"] == "tested"
+    said = settled.loopy("agents", env=env)
+    assert "Programs on this machine" in said.out
+    assert "codex" in said.out
+    assert "loopy agents --all" in said.out
+
+
+def test_what_is_not_installed_is_listed_when_asked_for_with_the_way_to_get_it(settled: House) -> None:
+    assert "@google/gemini-cli" not in settled.loopy("agents").out
+    assert "npm install -g @google/gemini-cli" in settled.loopy("agents", "--all", env={"COLUMNS": "200"}).out
+
+
+def test_the_doctor_says_for_each_agent_what_it_saw_and_what_mends_it(settled: House, tmp_path: Path) -> None:
+    env = install(tmp_path / "bin", "claude", "a text adventure")
+    said = settled.loopy("agents", "doctor", "worker", "claude", "codex", "--json", env=env)
+    assert said.code == 1
+    found = said.json["agents"]
+    assert [sign["name"] for sign in found["claude"]] == ["program", "identity"]
+    assert found["claude"][0]["state"] == "ok"
+    assert "another program than Claude Code" in found["claude"][1]["text"]
+    assert "npm install -g @openai/codex" in found["codex"][0]["text"]
+    assert all(sign["state"] == "ok" for sign in found["worker"])
+    assert settled.loopy("agents", "doctor", "worker").code == 0
+
+
+def test_the_doctor_tells_a_login_that_is_missing_with_the_words_that_make_it(settled: House, tmp_path: Path) -> None:
+    env = install(tmp_path / "bin", "claude", "2.1.330 (Claude Code)")
+    said = settled.loopy("agents", "doctor", "claude", env=env)
+    assert said.code == 1
+    assert "not logged in" in said.out
+    assert "claude setup-token" in said.out
+
+
+def test_the_doctor_knows_no_strangers(settled: House) -> None:
+    said = settled.loopy("agents", "doctor", "cluade")
+    assert said.code == 2
+    assert "did you mean 'claude'" in said.err
+
+
+def test_a_cli_is_added_by_its_command_line_and_drives_at_once(settled: House) -> None:
+    said = settled.loopy("agents", "add", "mytool", "--command", "mytool run --yes {prompt}")
+    assert said.code == 0, said.err
+    spec = load_catalog(settled.home / "agents")["mytool"]
+    assert spec.print is not None
+    assert (spec.print.argv, spec.print.prompt) == (("{bin}", "run", "--yes", "{prompt}", "{*extra}"), "argv")
+    assert settled.loopy("agent", "create", "mine", "--cli", "mytool").code == 0
+    assert "no program `mytool`" in settled.loopy("agents").out
+    again = settled.loopy("agents", "add", "mytool", "--command", "mytool")
+    assert again.code == 2
+    assert "is there already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [("", "is empty"), ("tool 'x", "quot"), ("tool {nonsense}", "unknown placeholder {nonsense}")],
+)
+def test_a_command_line_that_cannot_be_driven_leaves_no_file(settled: House, command: str, why: str) -> None:
+    said = settled.loopy("agents", "add", "mytool", "--command", command)
+    assert said.code == 2
+    assert why in said.err.lower()
+    assert not list((settled.home / "agents").glob("*")) if (settled.home / "agents").exists() else True
+
+
+def test_an_entry_name_that_leads_out_of_the_folder_is_refused(settled: House) -> None:
+    said = settled.loopy("agents", "add", "../evil", "--command", "tool")
+    assert said.code == 2
+    assert not (settled.home / "evil.toml").exists()
+
+
+INDEX = {
+    "version": "1.0.0",
+    "agents": [
+        {
+            "id": "binary-agent",
+            "name": "Binary",
+            "version": "0.9.0",
+            "repository": "https://example.com/binary",
+            "distribution": {
+                "binary": {"linux-x86_64": {"archive": "https://x/a.tar.gz", "cmd": "./bagent", "args": ["acp"]}}
+            },
+        },
+        {
+            "id": "npm-agent",
+            "name": "Npm",
+            "version": "1.2.3",
+            "distribution": {
+                "npx": {"package": "@example/npm-agent@1.2.3", "args": ["--acp"], "env": {"A_MODE": "strict"}}
+            },
+        },
+        {"id": "uv-agent", "name": "Uv", "distribution": {"uvx": {"package": "uv-agent[acp]==4.5.6"}}},
+        {"id": "claude", "name": "Known", "distribution": {"npx": {"package": "claude"}}},
+        {"id": "Bad Id", "name": "Bad", "distribution": {}},
+        {"id": "nowhere", "name": "Nowhere", "distribution": {}},
+    ],
+}
+
+
+def test_the_agents_of_a_registry_become_entries_and_nothing_is_installed(settled: House, tmp_path: Path) -> None:
+    index = tmp_path / "registry.json"
+    index.write_text(json.dumps(INDEX))
+    said = settled.loopy("agents", "import-acp", str(index), "--json")
+    assert said.code == 0, said.err
+    assert said.json["written"] == ["binary-agent", "npm-agent", "uv-agent"]
+    assert set(said.json["left"]) == {"claude", "Bad Id", "nowhere"}
+    catalog = load_catalog(settled.home / "agents")
+    acp = {name: catalog[name].acp for name in said.json["written"]}
+    assert [block.argv for block in acp.values() if block] == [("bagent", "acp"), ("npm-agent", "--acp"), ("uv-agent",)]
+    assert catalog["npm-agent"].env.set == {"A_MODE": "strict"}
+    assert catalog["npm-agent"].confidence == "community"
+    again = settled.loopy("agents", "import-acp", str(index))
+    assert again.code == 1
+    assert "the catalogue has it" in again.out
+
+
+def test_only_the_named_agents_of_a_registry_are_taken(settled: House, tmp_path: Path) -> None:
+    index = tmp_path / "registry.json"
+    index.write_text(json.dumps(INDEX))
+    settled.loopy("agents", "import-acp", str(index), "--only", "npm-agent")
+    assert [file.name for file in (settled.home / "agents").glob("*.toml")] == ["npm-agent.toml"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"agents": 1}', "\xff", "{"])
+def test_what_is_no_index_is_refused(settled: House, tmp_path: Path, text: str) -> None:
+    index = tmp_path / "registry.json"
+    index.write_bytes(text.encode("latin-1"))
+    said = settled.loopy("agents", "import-acp", str(index))
+    assert said.code == 2
+    assert "index" in said.err or "UTF-8" in said.err
+
+
+def test_the_schema_of_an_entry_is_json(settled: House) -> None:
+    found = settled.loopy("agents", "schema").json
+    assert {"detect", "print", "acp", "limit", "event"} <= set(found["properties"])
