@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from loopy.domain.crashpoints import crashpoint
 from loopy.domain.effect import Effect, EffectKind, EffectState
-from loopy.domain.errors import GitError, LostError
+from loopy.domain.errors import AwayError, GitError, LostError
 from loopy.domain.repository import parse
 from loopy.domain.run import Claim
 from loopy.engine.claims import mine
@@ -45,12 +45,26 @@ class Shipment:
 
 
 def push(desk: Desk, claim: Claim, leash: Leash, place: Workspace, shipment: Shipment) -> Pushed:
-    """Bring the commit to its ref, effectively once, and read it back."""
+    """Bring the commit to its ref, effectively once, and read it back.
+
+    Raises LostError when the claim is not ours any more; AwayError when only its heartbeats were missing, which is no
+    proof of that: what was begun has been ended, so the claim may be given back if its token turns out to be current.
+    """
     renewed = desk.clock.awake()
     intent = _intend(desk, claim, shipment)
     if isinstance(intent, Pushed):
         return intent
-    (effect, fresh), leash = intent, Tether(leash, desk.graph, desk.clock, renewed, desk.lease_s)
+    (effect, fresh), tether = intent, Tether(leash, desk.graph, desk.clock, renewed, desk.lease_s)
+    try:
+        return _bring(desk, claim, tether, place, effect, fresh=fresh)
+    except LostError as lost:
+        if not tether.slack:
+            raise
+        raise AwayError("work graph", f"no heartbeat of {claim.run.id} was seen in it") from lost
+
+
+def _bring(desk: Desk, claim: Claim, leash: Leash, place: Workspace, effect: Effect, *, fresh: bool) -> Pushed:
+    """Send, unless a look finds it there already, and look until it is there."""
     since, said = desk.clock.awake(), ""
     for _ in range(SENDS):
         if not fresh and (ended := _look(desk, claim, leash, place, effect, since)):

@@ -18,7 +18,8 @@ from loopy.ports import Clock, Leash
 class Tether:
     """`ports.Leash`: the given one, lost as soon as no beat of the claim was seen in the graph for `acting_s(lease_s)`.
 
-    `fresh` is a moment, on the awake clock, at or before which the claim was renewed.
+    `fresh` is a moment, on the awake clock, at or before which the claim was renewed. `slack`: it has stopped a call,
+    whatever became of the claim, which may be current all the same.
     """
 
     leash: Leash
@@ -28,6 +29,7 @@ class Tether:
     lease_s: float = LEASE_S
     beat: int = -1
     looked: float = float("-inf")
+    slack: bool = False
 
     @property
     def run_id(self) -> str:
@@ -41,11 +43,11 @@ class Tether:
 
     def authorised(self) -> bool:
         """Look whether the token is current and lease is left; asked last before a call is sent."""
-        return self.leash.authorised() and self.lease_left_s() > 0
+        return self.leash.authorised() and not self._out()
 
     def stopping(self) -> str | None:
         """Return why to stop now; a claim that its heart no longer keeps alive is as good as lost."""
-        return "lost" if self.lease_left_s() <= 0 else self.leash.stopping()
+        return "lost" if self._out() else self.leash.stopping()
 
     def emit(self, *events: StreamEvent) -> None:
         """Append to the stream."""
@@ -58,6 +60,10 @@ class Tether:
             self.looked = now
             self._look(now)
         return self.fresh + acting_s(self.lease_s) - now
+
+    def _out(self) -> bool:
+        self.slack = self.slack or self.lease_left_s() <= 0
+        return self.slack
 
     def _look(self, now: float) -> None:
         try:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from loopy.bootstrap.desk import REMOTE_SETTLE_S
 from loopy.domain.effect import Effect, EffectState
-from loopy.domain.errors import StoreError
+from loopy.domain.errors import AwayError, StoreError
 from loopy.domain.states import RunState, Step, Verdict, Wait
 from loopy.engine.effects import CALL_S
 from loopy.engine.liveness import LeaseWatch
 from loopy.engine.order import LEASE_S, MARGIN_S, acting_s
 from loopy.ports import Leash
-from tests.engine.acts import receipt
+from loopy.store.graph import SqlTx
+from tests.engine.acts import receipt, rob, take
 from tests.engine.world import World
 
 
@@ -139,6 +143,70 @@ def test_15_a_call_whose_claim_is_not_kept_alive_is_ended_before_its_lease(world
     world.forge.during = lambda _leash: None
     world.succeed("w1", "w2")
     assert (world.run(run_id).verdict, len(world.forge.log)) == (Verdict.PASSED, 1)
+
+
+def test_15_a_ship_that_its_tether_stops_gives_its_claim_back_at_once(world: World) -> None:
+    run_id = _pushing(world)
+    world.forge.during = lambda _leash: world.clock.tick(LEASE_S)
+    world.deliver()
+    world.forge.during = lambda _leash: None
+    now = world.run(run_id)
+    assert (now.state, now.step, now.owner, now.deaths) == (RunState.QUEUED, Step.SHIP, None, 0)
+    assert f"no heartbeat of {run_id} was seen" in world.graph.events(0, run_id, 1000)[-1].text
+    world.sweep().once()  # a first look: no lease has passed in its eyes
+    world.pump()
+    assert (world.run(run_id).verdict, len(world.forge.log)) == (Verdict.PASSED, 1)
+
+
+def test_15_what_a_stopped_call_has_done_all_the_same_is_found_and_not_done_again(world: World) -> None:
+    run_id = _pushing(world)
+
+    def arrives_late(_leash: Leash) -> None:
+        world.clock.tick(LEASE_S)
+        effect = effect_of(world, run_id)
+        world.forge.refs[effect.ref] = effect.commit
+
+    world.forge.during = arrives_late
+    world.deliver()
+    world.sweep().once()
+    world.pump()
+    assert (world.run(run_id).verdict, effect_of(world, run_id).state) == (Verdict.PASSED, EffectState.DONE)
+    assert len(world.forge.tried) == 1
+
+
+def test_15_a_ship_whose_claim_was_taken_gives_nothing_back(world: World) -> None:
+    run_id = _pushing(world)
+    world.hire("w2")
+
+    def robbed(_leash: Leash) -> None:
+        world.clock.tick(LEASE_S)
+        rob(world, run_id)
+        take(world, run_id, "w2")
+
+    world.forge.during = robbed
+    world.deliver()
+    now = world.run(run_id)
+    assert (now.state, now.owner) == (RunState.RUNNING, "w2")
+    assert world.names(run_id)[-1] == "step.claimed"
+
+
+def test_15_a_ship_that_cannot_give_its_claim_back_tries_as_long_as_it_is_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = _pushing(world)
+    write, locked = world.graph.write, [AwayError("work graph", "database is locked")] * 3
+
+    @contextmanager
+    def sometimes(*, full: bool = False) -> Iterator[SqlTx]:
+        if locked and world.forge.tried:
+            raise locked.pop()
+        with write(full=full) as tx:
+            yield tx
+
+    monkeypatch.setattr(world.graph, "write", sometimes)
+    world.forge.during = lambda _leash: world.clock.tick(LEASE_S)
+    world.deliver()
+    assert (locked, world.run(run_id).state) == ([], RunState.QUEUED)
 
 
 def test_15_a_call_may_take_longer_than_a_lease_while_heartbeats_prolong_it(world: World) -> None:

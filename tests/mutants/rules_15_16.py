@@ -107,9 +107,26 @@ EFFECTS: tuple[Mutant, ...] = (
     mutant(
         15,
         "call_outlives_the_lease",
-        engine("effects", "intent, Tether(leash, desk.graph, desk.clock, renewed, desk.lease_s)", "intent, leash"),
+        engine(
+            "tether",
+            "        self.slack = self.slack or self.lease_left_s() <= 0\n",
+            "        self.lease_left_s()\n",
+        ),
         f"{OPEN}::test_15_a_call_whose_claim_is_not_kept_alive_is_ended_before_its_lease",
         f"{OPEN}::test_15_a_graph_that_cannot_be_read_prolongs_no_call",
+    ),
+    mutant(
+        15,
+        "stopped_call_keeps_its_claim",
+        engine("effects", "        if not tether.slack:\n            raise\n", "        raise\n"),
+        f"{OPEN}::test_15_a_ship_that_its_tether_stops_gives_its_claim_back_at_once",
+        f"{OPEN}::test_15_a_ship_that_cannot_give_its_claim_back_tries_as_long_as_it_is_its_own",
+    ),
+    mutant(
+        15,
+        "gives_back_what_is_anothers",
+        engine("perform", "moves.free(tx, mine(tx, leash.claim), why", "moves.free(tx, tx.runs.get(leash.run_id), why"),
+        f"{OPEN}::test_15_a_ship_whose_claim_was_taken_gives_nothing_back",
     ),
     mutant(
         15,
