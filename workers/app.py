@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from beat_schedule import SCHEDULE
@@ -11,9 +12,12 @@ from loopy.queue.app import refuse_unfit
 from workers.runtime import Runtime
 from workers.signals import connect
 from workers.tasks import bind_tasks
+from workers.watchdog import Watchdog, start_anew, started_anew
 
 if TYPE_CHECKING:
     from celery import Celery
+
+log = logging.getLogger("loopy.worker")
 
 
 class Shell:
@@ -22,6 +26,7 @@ class Shell:
     def __init__(self, made: Services, *, beat: bool = False, as_json: bool = False) -> None:
         self.services, self._beat, self.as_json = made, beat, as_json
         self.runtime: Runtime | None = None
+        self.watchdog: Watchdog | None = None
         self.app: Celery = made.app
         self.app.conf.beat_schedule = SCHEDULE
         self.app.conf.beat_scheduler = "celery.beat:Scheduler"
@@ -38,9 +43,21 @@ class Shell:
         """Begin the worker's life; called by Celery's `worker_init`. What it raises ends the process."""
         refuse_unfit(self.app)
         self.runtime = Runtime.start(self.services, queues, self.app if self._beat else None)
+        if deaf_s := self.services.settings.worker.deaf_s:
+            before = started_anew(self.services.env)
+            self.watchdog = Watchdog(self.runtime.hearing, deaf_s, before, self._deaf)
+            self.watchdog.start()
+
+    def _deaf(self, why: str) -> None:
+        runtime, watchdog = self.runtime, self.watchdog
+        if runtime is not None and watchdog is not None and not runtime.pulse.closing.is_set():
+            log.warning("%s; this worker starts anew", why)
+            start_anew(runtime, watchdog.next)
 
     def stop(self) -> None:
         """End it; called by Celery's `worker_shutdown`."""
+        if self.watchdog is not None:
+            self.watchdog.stop()
         if self.runtime is not None:
             self.runtime.stop()
             self.runtime = None

@@ -17,6 +17,7 @@ from loopy.bootstrap.desk import desk
 from loopy.bootstrap.services import Services
 from loopy.domain.errors import StoreError
 from loopy.engine.books import Worker
+from loopy.engine.hearing import Hearing
 from loopy.engine.liveness import LeaseWatch
 from loopy.engine.order import acting_s
 from loopy.engine.perform import Performer
@@ -43,6 +44,7 @@ class Runtime:
     performer: Performer
     sweep: Sweep
     thread: SweepThread
+    hearing: Hearing
     beat: Any = None
     _ending: threading.Lock = field(default_factory=threading.Lock)
 
@@ -64,7 +66,8 @@ class Runtime:
             raise
         pulse = Pulse(services.graph, services.clock, name)
         sweep = Sweep(made, LeaseWatch(services.clock, services.settings.lease_s))
-        runtime = cls(services, worker, lock, pulse, Performer(made, pulse), sweep, SweepThread(sweep))
+        hearing = Hearing(services.graph, made.doorbell, queues)
+        runtime = cls(services, worker, lock, pulse, Performer(made, pulse), sweep, SweepThread(sweep), hearing)
         pulse.start()
         runtime.thread.start()
         runtime.beat = _beat(beat) if beat is not None else None

@@ -20,14 +20,16 @@ def bind_tasks(app: Celery, runtime: Callable[[], Runtime]) -> None:
 
     @app.task(name="loopy.recover", shared=False)
     def recover() -> None:
-        runtime().sweep.once()
+        with runtime().hearing.message():
+            runtime().sweep.once()
 
 
 def _performing(step: Step, runtime: Callable[[], Runtime]) -> Callable[[Any, str, int], None]:
     def perform(self: Any, run_id: str, epoch: int) -> None:
         """Do the step that this message names; a chain that is not to go on ends here, with SUCCESS (rule 3)."""
-        if not runtime().performer.perform(run_id, step, epoch):
-            self.request.chain = None
+        with runtime().hearing.message():
+            if not runtime().performer.perform(run_id, step, epoch):
+                self.request.chain = None
 
     perform.__name__ = str(step)
     return perform

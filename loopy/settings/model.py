@@ -39,6 +39,9 @@ class WorkerSettings(Value):
     """The worker process that `loopy up` starts."""
 
     concurrency: int | None = Field(default=None, ge=2, le=256)  # threads; default: enough for the limits
+    deaf_s: int = Field(
+        default=60, ge=0, le=3600
+    )  # an idle worker that hears nothing for so long starts anew; 0: never
 
 
 class SandboxSettings(Value):

@@ -25,6 +25,7 @@ STARTER = """\
 
 # [worker]
 # concurrency = 14               # threads; default: turns + steps + reserve
+# deaf_s = 60                    # an idle worker that hears nothing of what it rings for so long starts anew; 0: never
 
 # [checks]
 # pass_env = ["PIP_INDEX_URL"]   # variables that set-up and checks may see beyond PATH, locale and the like

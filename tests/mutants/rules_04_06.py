@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant, engine, mutant
 
+EARS = "engine/test_rules_06_hearing.py"
+
 STORE = "loopy/store/runs.py"
 AWAY = "engine/test_rules_05_away.py"
 
@@ -213,4 +215,41 @@ RING: tuple[Mutant, ...] = (
     ),
 )
 
-MUTANTS = FINAL + FINISH + RING
+DEAF: tuple[Mutant, ...] = (
+    mutant(
+        6,
+        "deaf_though_it_heard",
+        engine("hearing", " or case.heard != heard:", ":"),
+        f"{EARS}::test_6_a_worker_that_heard_anything_at_all_is_not_deaf",
+    ),
+    mutant(
+        6,
+        "deaf_while_busy",
+        engine("hearing", "None if busy else self._unclaimed(case)", "self._unclaimed(case)"),
+        f"{EARS}::test_6_a_worker_that_is_busy_is_not_deaf_and_rings_nothing",
+    ),
+    mutant(
+        6,
+        "deaf_while_the_broker_is_away",
+        engine(
+            "hearing",
+            '        if not self.doorbell.ring(ring.run_id, ring.epoch, ring.steps, ring.priority):\n            return ""\n',
+            "        self.doorbell.ring(ring.run_id, ring.epoch, ring.steps, ring.priority)\n",
+        ),
+        f"{EARS}::test_6_a_broker_that_is_away_makes_nobody_deaf",
+    ),
+    mutant(
+        6,
+        "deaf_for_another_queue",
+        engine("hearing", " and QUEUES[run.step] in self.queues]", "]"),
+        f"{EARS}::test_6_what_is_for_other_queues_makes_nobody_deaf",
+    ),
+    mutant(
+        6,
+        "deaf_though_another_works",
+        engine("hearing", "case is None or case.ring != Ring.of(run) or case.heard", "case is None or case.heard"),
+        f"{EARS}::test_6_a_run_that_another_worker_goes_on_with_makes_nobody_deaf",
+    ),
+)
+
+MUTANTS = FINAL + FINISH + RING + DEAF

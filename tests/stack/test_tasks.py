@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +26,7 @@ class Rehearsal:
     goes_on: bool
     asked: list[tuple[str, Step, int]] = field(default_factory=list)
     swept: int = 0
+    heard: int = 0
 
     @property
     def performer(self) -> Rehearsal:
@@ -32,6 +35,15 @@ class Rehearsal:
     @property
     def sweep(self) -> Rehearsal:
         return self
+
+    @property
+    def hearing(self) -> Rehearsal:
+        return self
+
+    @contextmanager
+    def message(self) -> Iterator[None]:
+        self.heard += 1
+        yield
 
     def perform(self, run_id: str, step: Step, epoch: int) -> bool:
         self.asked.append((run_id, step, epoch))
@@ -54,6 +66,7 @@ def test_every_step_has_its_task_and_passes_the_address_on(step: Step) -> None:
     rehearsal = Rehearsal(goes_on=True)
     app_of(rehearsal).tasks[f"loopy.{step}"].apply(("LP-1.1", 3))
     assert rehearsal.asked == [("LP-1.1", step, 3)]
+    assert rehearsal.heard == 1
 
 
 def chained(goes_on: bool) -> tuple[list[Step], str]:
