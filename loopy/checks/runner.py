@@ -12,6 +12,7 @@ from pathlib import Path
 from loopy.checks.junit import read_junit
 from loopy.checks.output import Kept, Log
 from loopy.checks.scratch import scratch
+from loopy.checks.stopping import stopped
 from loopy.checks.summary import Summary
 from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport, CheckResult, CheckSpec
@@ -32,9 +33,9 @@ HINTS: Mapping[int, str] = {126: "not executable", 127: "command not found"}  # 
 class _Stopped(Exception):  # noqa: N818 - not an error: the word to stop, on its way out
     """A command did not come to an end of its own: the try is over."""
 
-    def __init__(self, failure: Failure, detail: str) -> None:
-        super().__init__(detail)
-        self.tried = Tried(failure=failure, detail=detail)
+    def __init__(self, tried: Tried) -> None:
+        super().__init__(tried.detail)
+        self.tried = tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,8 @@ class CommandChecker:
             with scratch(at) as folder:
                 bench = _Bench(at, folder, place, leash)
                 results = [*self._prepare(setup, bench), *(self._check(spec, n, bench) for n, spec in _numbered(specs))]
-        except _Stopped as stopped:
-            return stopped.tried
+        except _Stopped as over:
+            return over.tried
         except OSError as error:
             if error.errno not in FULL_DISK:
                 raise
@@ -141,7 +142,7 @@ class CommandChecker:
         )
         why = _why(spec, ended)
         if why and is_full(bench.at):  # a red check on a full disk says nothing of the tree
-            raise _Stopped(Failure.DISK_FULL, f"no room for check {spec.name}: {why}")
+            raise _Stopped(Tried(failure=Failure.DISK_FULL, detail=f"no room for check {spec.name}: {why}"))
         return why, ended.code if ended.ending is Ending.EXITED else None
 
     def _command(self, spec: CheckSpec, cwd: Path, junit: Path, bench: _Bench) -> Command:
@@ -192,10 +193,8 @@ def _why(spec: CheckSpec, ended: Exit) -> str:
             return f"not found: {ended.why}"
         case Ending.LOST:
             raise LostError(f"check {spec.name}", ended.why)
-        case Ending.STOPPED if ended.stopped_for == "lost":
-            raise LostError(f"check {spec.name}", "the claim is not ours any more")
         case Ending.STOPPED:
-            raise _Stopped(Failure.CANCELLED, ended.stopped_for)
+            raise _Stopped(stopped(f"check {spec.name}", ended.stopped_for))
         case _:
             raise LostError(f"check {spec.name}", "its guard heard nothing from the worker")
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopy.checks.stopping import stopped
 from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport, CheckSpec
-from loopy.domain.errors import LostError
 from loopy.domain.events import StreamEvent
-from loopy.domain.failures import Failure
 from loopy.ports import Checker, Leash, Workspace
 from loopy.process.slots import Slots
 
@@ -36,9 +35,7 @@ class SlottedChecker:
         def say() -> None:
             leash.emit(StreamEvent("step.progress", f"waits for a check slot ({self.slots.many} on this host)"))
 
-        with self.slots.one(leash.stopping, say) as stopped:
-            if stopped == "lost":
-                raise LostError(leash.run_id, "the claim is not ours any more")
-            if stopped is not None:
-                return Tried(failure=Failure.CANCELLED, detail=stopped)
+        with self.slots.one(leash.stopping, say) as why:
+            if why is not None:
+                return stopped(leash.run_id, why)
             return self.checker.run(specs, setup, tree, at, place, leash)
