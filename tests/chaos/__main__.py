@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
+from pathlib import Path
 
 from tests.chaos.database import DATABASES, Ground, grounds
 from tests.chaos.seeds import Told, play, warm
@@ -27,19 +29,23 @@ def main(words: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
     parser.add_argument("--database", choices=DATABASES, default="sqlite", help="Postgres is started here, and ended")
+    parser.add_argument("--folder", type=Path, help="where the seeds' folders are made; in memory by default")
+    parser.add_argument("--until-broken", action="store_true", help="one seed at a time, to the first that breaks")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further seed after so many")
     asked = parser.parse_args(words)
-    with grounds(asked.database) as ground:
+    with grounds(asked.database, asked.folder) as ground:
         if asked.seed is not None:
             print(play(asked.seed, ground))
             return 0
         logging.disable(logging.CRITICAL)
         warm(ground)
-        return _until(asked.n, asked.first, asked.jobs, ground)
+        played = _in_turn(asked.first, ground) if asked.until_broken else _played(asked.first, asked.jobs, ground)
+        return _until(asked.n, 0 if asked.until_broken else BATCH, asked.seconds, played)
 
 
-def _until(deaths_wanted: int, first: int, jobs: int, ground: Ground) -> int:
+def _until(deaths_wanted: int, most_broken: int, seconds: float, played: Iterator[tuple[int, Told | str]]) -> int:
     began, told, broken = time.monotonic(), list[Told](), dict[int, str]()
-    for seed, said in _played(first, jobs, ground):
+    for seed, said in played:
         if isinstance(said, str):
             broken[seed] = said
         else:
@@ -47,9 +53,14 @@ def _until(deaths_wanted: int, first: int, jobs: int, ground: Ground) -> int:
         died = sum(t.deaths.total() for t in told)
         if sys.stderr.isatty():
             print(f"\r{died} deaths, {len(broken)} broken", end="", file=sys.stderr, flush=True)
-        if died >= deaths_wanted or len(broken) > BATCH:
+        if died >= deaths_wanted or len(broken) > most_broken or time.monotonic() - began > seconds:
             break
     return _print(told, broken, time.monotonic() - began)
+
+
+def _in_turn(first: int, ground: Ground) -> Iterator[tuple[int, Told | str]]:
+    for seed in count(first):
+        yield attempt(seed, ground)
 
 
 def _played(first: int, jobs: int, ground: Ground) -> Iterator[tuple[int, Told | str]]:

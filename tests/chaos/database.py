@@ -20,6 +20,11 @@ DATABASES = ("sqlite", "postgres")
 class Ground(Protocol):
     """Makes work graphs, each a copy of one that was migrated once; it may be sent to another process."""
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the seeds' folders are made; None: in memory, if there is such a place."""
+        ...
+
     def graph(self, folder: Path) -> str:
         """Return the URL of a new work graph for the seed whose folder this is."""
         ...
@@ -34,6 +39,7 @@ class Files:
     """On SQLite."""
 
     template: Path
+    folder: Path | None = None
 
     def graph(self, folder: Path) -> str:
         shutil.copy(self.template, folder / "loopy.db")
@@ -49,6 +55,7 @@ class Server:
 
     url: str  # of the server's own database
     template: str
+    folder: Path | None = None
 
     @property
     def _server(self) -> Postgres:
@@ -62,14 +69,14 @@ class Server:
 
 
 @contextmanager
-def grounds(database: str) -> Iterator[Ground]:
+def grounds(database: str, folder: Path | None = None) -> Iterator[Ground]:
     """Yield where graphs can be made. Raises RuntimeError where Postgres is asked for and not installed."""
     if database == "postgres":
         with postgres() as server:
-            yield Server(server.url, _migrated(server))
+            yield Server(server.url, _migrated(server), folder)
         return
-    with tempfile.TemporaryDirectory(prefix="loopy-chaos-") as folder:
-        yield Files(new_template(Path(folder) / "template.db"))
+    with tempfile.TemporaryDirectory(prefix="loopy-chaos-", dir=folder) as made:
+        yield Files(new_template(Path(made) / "template.db"), folder)
 
 
 def _migrated(server: Postgres) -> str:

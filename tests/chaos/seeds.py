@@ -58,10 +58,15 @@ def warm(ground: Ground) -> None:
         stage.graph.close()
 
 
+def memory() -> Path | None:
+    """Return a folder that is in memory, None where there is no such."""
+    folder = Path("/dev/shm")
+    return folder if os.access(folder, os.W_OK) else None
+
+
 @contextmanager
 def _home(ground: Ground) -> Iterator[tuple[Path, str]]:
-    memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="loopy-chaos-", dir=memory if os.access(memory, os.W_OK) else None))
+    folder = Path(tempfile.mkdtemp(prefix="loopy-chaos-", dir=ground.folder or memory()))
     try:
         (folder / "alive").mkdir()
         url = ground.graph(folder)

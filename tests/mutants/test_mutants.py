@@ -6,10 +6,13 @@ import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.mutants import harness
+from tests.mutants.harness import Death, crash
 from tests.mutants.lab import ROOT, Lab, laboratory
-from tests.mutants.mutant import Mutant
+from tests.mutants.mutant import Mutant, engine
 from tests.mutants.table import MUTANTS
 
 
@@ -66,3 +69,27 @@ def test_a_mutant_is_killed_by_the_tests_that_are_named(
     assert verdict.said == ""
     assert verdict.red == frozenset(mutant.killers), f"these did not notice: {sorted(verdict.green)}"
     record_property("mutant", f"{mutant.rule:3}  {mutant.name:38} {', '.join(Path(k).name for k in mutant.killers)}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_crash_harness_notices_a_mutant_and_nothing_without_one(lab: Lab) -> None:
+    assert crash(lab, None, deaths=20) == Death(None)
+    doomed = next(m for m in MUTANTS if m.name == "limit_is_outcome")
+    death = crash(lab, doomed)
+    assert death.seed is not None
+    assert death.seed >= 0
+    assert "validation error" in death.said
+    assert crash(lab, None, deaths=5) == Death(None), "the mutant is gone again"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_mutant_that_hangs_is_ended_with_all_that_it_started(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "PATIENCE_S", 8)
+    waits = "        while __import__('os').getpid() != __import__('os').getpgid(0):\n            __import__('time').sleep(0.1)\n"
+    at = "        if self._set_back():\n"
+    hangs = Mutant(8, "hangs", (engine("sweep", at, waits + at),), ())
+    assert crash(lab, hangs) == Death(-1, "it goes on for ever")
+    left = [p for p in psutil.process_iter(["cmdline"]) if "tests.chaos" in (p.info["cmdline"] or ())]
+    assert [p for p in left if p.status() != psutil.STATUS_ZOMBIE and Path(p.cwd()) == lab.folder] == []
