@@ -58,18 +58,21 @@ def secrets(env: Mapping[str, str]) -> frozenset[str]:
 
 
 def with_homes(
-    spec: Spec, env: Mapping[str, str], home: Path, operator: Operator
+    spec: Spec, env: Mapping[str, str], home: Path, operator: Operator, config_home: str = ""
 ) -> tuple[dict[str, str], tuple[Path, ...]]:
     """Return the environment with a scratch HOME in which the CLI still finds its login, and the folders this opens.
 
     A login folder is reached by the CLI's own variable, else by a link in the scratch home. Without one of the
-    operator's the CLI gets an empty folder, for some refuse to make it themselves. Makes folders and links in `home`.
+    operator's the CLI gets an empty folder, for some refuse to make it themselves. `config_home` is the login folder to
+    use instead of the operator's, or, for a CLI with several, the folder that holds them. Makes folders and links in `home`.
     """
+    chosen = operator.home / config_home[2:] if config_home.startswith("~/") and operator.home else Path(config_home)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     out = {**env, "HOME": str(home)}
     opened: list[Path] = []
     for place in spec.auth.home:
-        real = _real(place, env, operator)
+        own = chosen if len(spec.auth.home) == 1 else chosen / place.dir
+        real = own if config_home else _real(place, env, operator)
         scratch = home / place.dir
         if real is not None:
             opened.append(real)

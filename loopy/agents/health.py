@@ -92,7 +92,9 @@ class Health:
             return
         with tempfile.TemporaryDirectory(prefix="loopy-health-") as scratch:
             home = Path(scratch)
-            env, _ = with_homes(spec, allowed(spec, agent, self._operator), home / "home", self._operator)
+            env, _ = with_homes(
+                spec, allowed(spec, agent, self._operator), home / "home", self._operator, agent.config_home
+            )
             env["TMPDIR"] = scratch
             said, code = self._ask(spec, (found, *spec.detect.version_argv), env, home)
             if code != 0:
@@ -136,4 +138,4 @@ def _key(spec: Spec, agent: Agent, found: str) -> tuple[object, ...]:
         changed = os.stat(found).st_mtime_ns
     except OSError:
         changed = 0
-    return spec.id, found, changed, bool(agent.env or agent.argv), agent.pass_env
+    return spec.id, found, changed, bool(agent.env or agent.argv), agent.pass_env, agent.config_home

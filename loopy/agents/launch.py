@@ -82,7 +82,7 @@ def prepare(
     if found is None:
         return Refusal(Failure.AGENT_MISSING, missing(spec, agent))
     scratch = place.folder / "agent"
-    env, opened = with_homes(spec, env, scratch / "home", operator)
+    env, opened = with_homes(spec, env, scratch / "home", operator, agent.config_home)
     env |= {"TMPDIR": str(_made(scratch / "tmp")), "LOOPY_TURN": str(brief.turn)}
     prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
     _write(prompt_file, brief.prompt)

@@ -32,12 +32,13 @@ LOG_BYTES = 5_000_000
 @click.option("--repo", default=".", show_default=True, help="Folder or URL.")
 @click.option("--agent", default="", help="Who is to work on it; default: the route decides.")
 @click.option("--priority", type=click.IntRange(0, 4), default=2, show_default=True, help="0 is the most urgent.")
+@click.option("--no-failover", "alone", is_flag=True, help="At a limit wait for its reset; nobody else takes over.")
 @click.option("--detach", is_flag=True, help="File and start it, and come back at once.")
 @options.as_lines
 @options.example(
     'loopy run "Fix the failing date parser" --repo . --agent claude', "loopy run 'Bump the year' --detach"
 )
-def run(title: str, body: str, repo: str, agent: str, priority: int, detach: bool, as_json: bool) -> int:
+def run(title: str, body: str, repo: str, agent: str, priority: int, alone: bool, detach: bool, as_json: bool) -> int:
     """File a ticket and follow its run to the receipt.
 
     Where no worker is up, one is started for as long as this command runs. Ctrl-C stops following, never the run: it
@@ -55,7 +56,7 @@ def run(title: str, body: str, repo: str, agent: str, priority: int, detach: boo
     demand_installed(made, agent)
     demand_commit(repo)
     ticket = file(made, title, body=body, repo=repo, agent=agent, priority=priority)
-    started = made.intake.start(ticket.id, person(made))
+    started = made.intake.start(ticket.id, person(made), failover=not alone)
     if detach:
         return _detached(made, started, as_json)
     from loopy.cli.show import Show

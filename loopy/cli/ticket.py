@@ -156,9 +156,10 @@ def assign(ticket_id: str, assignee: str, as_json: bool) -> None:
 @ticket.command()
 @click.argument("ticket_id", metavar="TICKET")
 @click.option("--agent", default="", help="Who is to work on it, this time.")
+@click.option("--no-failover", "alone", is_flag=True, help="At a limit wait for its reset; nobody else takes over.")
 @options.as_json
-@options.example("loopy ticket start LP-1 --agent claude")
-def start(ticket_id: str, agent: str, as_json: bool) -> None:
+@options.example("loopy ticket start LP-1 --agent claude", "loopy ticket start LP-1 --no-failover")
+def start(ticket_id: str, agent: str, alone: bool, as_json: bool) -> None:
     """Start a run of a ticket and come back at once."""
     from loopy.cli.home import open_home, person
 
@@ -166,7 +167,7 @@ def start(ticket_id: str, agent: str, as_json: bool) -> None:
     demand_ready(made)
     known_agent(made, agent)
     demand_installed(made, agent)
-    _started(made, made.intake.start(ticket_id, person(made), agent), as_json)
+    _started(made, made.intake.start(ticket_id, person(made), agent, failover=not alone), as_json)
 
 
 @ticket.command()

@@ -83,6 +83,7 @@ class Run(Mortal):
     digest: str = ""
     priority: int = 2
     ready_at: datetime | None = None
+    failover: bool = True  # false: a person wants no other agent, so it waits for its own reset
     moves: int = 0  # failovers in this turn
     deaths: int = 0  # deaths of its workers in a row, in whatever company; a suspect from the second on
     strikes: int = 0  # of these, the ones for which it was suspected

@@ -37,13 +37,16 @@ class Intake:
             tx.fleet.audit(ticket.source, "ticket.filed", filed.id)
         return filed
 
-    def start(self, ticket_id: str, by: str, agent: str = "") -> Run:
-        """Start a run of the ticket. Raises RefusedError while another run of it is under way."""
+    def start(self, ticket_id: str, by: str, agent: str = "", *, failover: bool = True) -> Run:
+        """Start a run of the ticket, without `failover` one that stays with its agent.
+
+        Raises RefusedError while another run of it is under way.
+        """
         with self.graph.write() as tx:
             ticket = self._ticket(tx, ticket_id)
             self._may_start(tx, ticket)
             wanted = agent or ticket.assignee
-            run = tx.runs.add(_new_run(tx, ticket, wanted))
+            run = tx.runs.add(_new_run(tx, ticket, wanted, failover=failover))
             if ticket.depends_on:
                 run = moves.wait(tx, run, Wait.DEPENDENCY, None, "looks whether its dependencies are done")
             tx.fleet.audit(by, "run.started", run.id, {"agent": wanted})
@@ -108,7 +111,7 @@ class Intake:
             self._may_start(tx, ticket)
             runs = tx.tickets.runs(ticket.id)
             wanted = agent or (runs[-1].wanted_agent if runs else "") or ticket.assignee
-            run = tx.runs.add(_new_run(tx, ticket, wanted))
+            run = tx.runs.add(_new_run(tx, ticket, wanted, failover=not runs or runs[-1].failover))
             if step is not None and runs:
                 run = _fork(tx, runs[-1], run, step)
             tx.fleet.audit(by, "run.retried", run.id, {"from": runs[-1].id if runs else "", "step": step or ""})
@@ -172,7 +175,7 @@ class Intake:
         return ticket
 
 
-def _new_run(tx: Tx, ticket: Ticket, wanted: str) -> Run:
+def _new_run(tx: Tx, ticket: Ticket, wanted: str, *, failover: bool) -> Run:
     return Run(
         id=RunId(tx.runs.next_id(ticket.id)),
         ticket=ticket.id,
@@ -186,6 +189,7 @@ def _new_run(tx: Tx, ticket: Ticket, wanted: str) -> Run:
         version=0,
         created_at=datetime.fromtimestamp(int(tx.now.timestamp()), UTC),
         wanted_agent=wanted,
+        failover=failover,
         priority=ticket.priority,
         ready_at=tx.now,
     )

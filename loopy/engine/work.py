@@ -51,7 +51,8 @@ def route_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:
     at = scene(desk.graph, claim)
     by = "the ticket's assignment" if claim.run.wanted_agent == at.ticket.assignee else "a person"
     facts = roster(desk, claim.run)
-    return route(at.ticket, at.sized, facts, wanted=claim.run.wanted_agent, now=desk.clock.now(), wanted_by=by)
+    wanted, alone = claim.run.wanted_agent, not claim.run.failover
+    return route(at.ticket, at.sized, facts, wanted=wanted, now=desk.clock.now(), wanted_by=by, alone=alone)
 
 
 def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loopy.domain.agent import Agent
+from loopy.domain.agent import Account, Agent, pooled
 from loopy.domain.errors import ConfigError, LoopyError
 from loopy.domain.repository import parse
 from loopy.domain.tables import build, place, read_table, suggestion
@@ -32,13 +32,14 @@ def load_settings(env: Mapping[str, str], home: Path | None = None) -> Settings:
     """
     where, spoke = _home(env, home)
     file = where / "loopy.toml"
-    table = _with_agent_names(_read(file), str(file))
+    table = _with_names(_with_names(_read(file), "accounts", str(file)), "agents", str(file))
     sources = {"home": spoke} | {".".join(key): str(file) for key in _leaves(table)}
     _override(table, sources, env)
     operator = _build(table, sources, str(file))
-    _check_agents(operator.agents, str(file))
+    _check_agents(operator.agents, operator.accounts, str(file))
     _check_repos(operator, str(file))
     said: dict[str, Any] = {name: getattr(operator, name) for name in Operator.model_fields}
+    said["agents"] = pooled(operator.agents, operator.accounts)
     said["identity"] = operator.identity or _user()
     said["database_url"] = operator.database_url or f"sqlite:///{where / 'loopy.db'}"
     return Settings(home=where, sources=_complete(sources), **said)
@@ -74,19 +75,22 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(str(file), "is not UTF-8 text", hint=f"see byte {error.start}") from error
 
 
-def _with_agent_names(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """Give each `[agents.NAME]` table its name."""
-    if "agents" not in table:
+def _with_names(table: dict[str, Any], kind: str, where: str) -> dict[str, Any]:
+    """Give each `[agents.NAME]` or `[accounts.NAME]` table its name."""
+    if kind not in table:
         return table
-    agents = table["agents"]
-    if not isinstance(agents, dict):
-        raise ConfigError(place(where, ("agents",)), "should be tables", hint="[agents.claude]")
-    for name, agent in agents.items():
-        if not isinstance(agent, dict):
-            raise ConfigError(place(where, ("agents", name)), "should be a table", hint=f"[agents.{name}]")
-        if "name" in agent:
-            raise ConfigError(place(where, ("agents", name, "name")), "the table's own name is the agent's name")
-    return table | {"agents": {name: {"name": name, **agent} for name, agent in agents.items()}}
+    rows = table[kind]
+    if not isinstance(rows, dict):
+        raise ConfigError(place(where, (kind,)), "should be tables", hint=f"[{kind}.claude]")
+    for name, row in rows.items():
+        if not isinstance(row, dict):
+            raise ConfigError(place(where, (kind, name)), "should be a table", hint=f"[{kind}.{name}]")
+        if "name" in row:
+            noun = kind.removesuffix("s")
+            raise ConfigError(place(where, (kind, name, "name")), f"the table's own name is the {noun}'s name")
+        if "@" in name:
+            raise ConfigError(place(where, (kind, name)), "`@` stands before an account in a name that Loopy gives")
+    return table | {kind: {name: {"name": name, **row} for name, row in rows.items()}}
 
 
 def _override(table: dict[str, Any], sources: dict[str, str], env: Mapping[str, str]) -> None:
@@ -139,11 +143,20 @@ def _complete(sources: Mapping[str, str]) -> dict[str, str]:
     return {**sources, **dict.fromkeys(silent, "default")}
 
 
-def _check_agents(agents: Mapping[str, Agent], file: str) -> None:
+def _check_agents(agents: Mapping[str, Agent], accounts: Mapping[str, Account], file: str) -> None:
     for name, agent in agents.items():
         if agent.cli == "command" and not agent.argv:
             at = place(file, ("agents", name, "cli"))
             raise ConfigError(at, "an agent needs a program", hint='cli = "claude" (`loopy agents` lists all), or argv')
+        if agent.accounts and (agent.account or agent.config_home):
+            at = place(file, ("agents", name, "accounts"))
+            raise ConfigError(at, "an agent has a pool, or an account and a config_home of its own, not both")
+        for n, account in enumerate(agent.accounts):
+            at = place(file, ("agents", name, "accounts", n))
+            if account not in accounts:
+                raise ConfigError(at, f"no account is called '{account}'", suggestion(account, accounts, "accounts"))
+            if account in agent.accounts[:n]:
+                raise ConfigError(at, f"'{account}' is there twice")
         for n, other in enumerate(agent.fallback):
             at = place(file, ("agents", name, "fallback", n))
             if other == name:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
-from loopy.domain.agent import Agent
+from loopy.domain.agent import Account, Agent
 from loopy.domain.limits import Limits
 from loopy.domain.outward import refuse_credentials
 from loopy.domain.policy import Policy
@@ -86,6 +86,7 @@ class Operator(Value):
     sandbox: SandboxSettings = SandboxSettings()
     policy: Policy = Policy()
     ship: ShipTo = ShipTo()
+    accounts: dict[str, Account] = Field(default_factory=dict)
     agents: dict[str, Agent] = Field(default_factory=dict)
     repos: dict[str, ProjectConfig] = Field(default_factory=dict)  # by path or URL; stands above the repository's own
 

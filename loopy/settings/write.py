@@ -23,6 +23,9 @@ STARTER = """\
 # mission = 8                    # agents on one mission
 # reserve = 2                    # threads kept free for control
 
+# [accounts.work]                # several logins of one CLI: a pool for `accounts` of an agent, each with its own limit
+# config_home = "~/.claude-work"
+
 # [worker]
 # concurrency = 14               # threads; default: turns + steps + reserve
 # deaf_s = 60                    # an idle worker that hears nothing of what it rings for so long starts anew; 0: never

@@ -43,13 +43,20 @@ class AgentFacts:
 
 
 def route(
-    ticket: Ticket, sized: Sized, candidates: Sequence[AgentFacts], wanted: str, now: datetime, wanted_by: str = ""
+    ticket: Ticket,
+    sized: Sized,
+    candidates: Sequence[AgentFacts],
+    wanted: str,
+    now: datetime,
+    wanted_by: str = "",
+    *,
+    alone: bool = False,
 ) -> Routed:
     """Return the chosen agent with its authorised successors, the rule that fired, and every candidate's score.
 
     A person's `wanted` comes before the ticket's assignee, and both before the scores; they are taken even when they
-    cannot run now, for the engine waits or fails over along their chain. Raises ConfigError when there are no agents,
-    when the named one does not exist, or when policy bars every one of them.
+    cannot run now, for the engine waits or fails over along their chain, which whoever is `alone` does not have. Raises
+    ConfigError when there are no agents, when the named one does not exist, or when policy bars every one of them.
     """
     if not candidates:
         raise ConfigError("agents", "there are no agents", hint="add one: `loopy agent create NAME --cli claude`")
@@ -57,10 +64,11 @@ def route(
     chosen, rule = _choose(ticket, judged, wanted)
     names = {facts.agent.name for facts in candidates}
     agent = chosen.facts.agent
+    alone = alone or not agent.failover
     return Routed(
         agent=agent.name,
         account=agent.billed_to,
-        chain=tuple(name for name in dict.fromkeys(agent.fallback) if name in names and name != agent.name),
+        chain=tuple(dict.fromkeys(n for n in agent.fallback if n in names - {agent.name} and not alone)),
         route=_way(ticket, sized, chosen.facts),
         rule=rule,
         candidates=tuple(_listed(judged, chosen)),

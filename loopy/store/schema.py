@@ -131,6 +131,7 @@ run = Table(
     _number("priority", 2),
     _time("ready_at"),
     _text("lane"),  # of the ready: see `rows.lane_of`
+    Column("failover", Boolean, nullable=False, server_default=text("true")),
     _number("moves"),
     _number("deaths"),
     _number("strikes"),

@@ -123,3 +123,18 @@ def test_a_cli_that_would_open_a_browser_is_not_started_without_a_key(tmp_path: 
     assert isinstance(got, Refusal)
     assert got.failure is Failure.AUTH
     assert "AMP_API_KEY" in got.detail
+
+
+def test_an_account_of_its_own_is_a_login_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "operator" / ".codex").mkdir(parents=True)
+    work = tmp_path / "codex-work"
+    work.mkdir()
+    assert env_of(tmp_path, "codex", config_home=str(work))["CODEX_HOME"] == str(work)
+    assert env_of(tmp_path, "codex", config_home="~/other")["CODEX_HOME"] == str(tmp_path / "operator" / "other")
+
+
+def test_an_account_of_a_cli_with_several_login_folders_is_a_folder_that_holds_them(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / ".config" / "opencode").mkdir(parents=True)
+    home = Path(env_of(tmp_path, "opencode", config_home=str(work))["HOME"])
+    assert (home / ".config" / "opencode").resolve() == work / ".config" / "opencode"

@@ -169,3 +169,35 @@ def test_what_is_no_index_is_refused(settled: House, tmp_path: Path, text: str) 
 def test_the_schema_of_an_entry_is_json(settled: House) -> None:
     found = settled.loopy("agents", "schema").json
     assert {"detect", "print", "acp", "limit", "event"} <= set(found["properties"])
+
+
+def test_an_agent_is_created_with_its_policy_its_pool_and_its_limits(settled: House, tmp_path: Path) -> None:
+    settled.settle((settled.home / "loopy.toml").read_text() + "\n[accounts.work]\n[accounts.private]\n")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('approve = "always"\n')
+    words = ("--cli", "codex", "--kind", "review", "--accounts", "work,private", "--concurrency", "1", "--no-failover")
+    said = settled.loopy("agent", "create", "reviewer", *words, "--policy", str(policy))
+    assert said.code == 0, said.err
+    found = {each["name"]: each for each in settled.loopy("agents", "--json").json["agents"]}
+    assert (found["reviewer"]["account"], found["reviewer@private"]["account"]) == ("work", "private")
+    text = (settled.home / "loopy.toml").read_text()
+    assert 'approve = "always"' in text
+    assert "failover = false" in text
+
+
+def test_a_policy_file_that_is_none_creates_no_agent(settled: House, tmp_path: Path) -> None:
+    before = (settled.home / "loopy.toml").read_text()
+    policy = tmp_path / "policy.toml"
+    for text, why in ((None, "No such file"), ("nonsense = 1", "no such key"), ("[", "not valid TOML")):
+        if text is not None:
+            policy.write_text(text)
+        said = settled.loopy("agent", "create", "x", "--cli", "codex", "--policy", str(policy))
+        assert (said.code, why in said.err) == (2, True), said.err
+    assert (settled.home / "loopy.toml").read_text() == before
+
+
+def test_a_pool_of_accounts_that_are_not_there_creates_no_agent(settled: House) -> None:
+    said = settled.loopy("agent", "create", "x", "--cli", "codex", "--accounts", "wrok")
+    assert said.code == 2
+    assert "no account is called 'wrok'" in said.err
+    assert settled.loopy("agents").code == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import loopy
-from loopy.domain.agent import Agent, Tried
+from loopy.domain.agent import Account, Agent, Tried, pooled
 from loopy.domain.failures import Failure
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.engine.failover import successor
@@ -50,6 +50,40 @@ def test_11_a_failover_is_recovered_when_its_worker_dies(world: World) -> None:
     assert world.run(run.id).owner == "w1"
     world.succeed("w1", "w2")
     assert (world.run(run.id).verdict, world.run(run.id).agent) == (Verdict.PASSED, "b")
+
+
+def test_11_the_next_account_of_a_pool_takes_over_before_another_agent(world: World) -> None:
+    accounts = {name: Account(name=name) for name in ("work", "private")}
+    a = world.known["a"].model_copy(update={"accounts": tuple(accounts)})
+    world.known = pooled({"a": a, "b": world.known["b"]}, accounts)
+    world.bench.turns = [Tried(failure=Failure.QUOTA, account="work")]
+    run = world.start()
+    world.pump()
+    now = world.run(run.id)
+    assert (now.verdict, now.agent, now.account) == (Verdict.PASSED, "a@private", "private")
+
+
+def test_11_who_is_to_stay_with_its_agent_waits_for_its_reset(world: World) -> None:
+    reset = world.clock.now() + timedelta(hours=1)
+    world.bench.turns = [Tried(failure=Failure.QUOTA, resets_at=reset)]
+    run = world.intake.start(world.file("Fix it").id, "tester", "a", failover=False)
+    world.pump()
+    now = world.run(run.id)
+    assert (now.wait, now.agent, now.owner) == (Wait.LIMIT, "a", None)
+    assert now.wake_at is not None
+    assert now.wake_at >= reset
+    world.clock.tick(3700)
+    world.sweep().once()
+    world.pump()
+    assert (world.run(run.id).verdict, world.run(run.id).agent) == (Verdict.PASSED, "a")
+
+
+def test_11_an_agent_without_failover_waits_for_its_reset(world: World) -> None:
+    world.known["a"] = world.known["a"].model_copy(update={"failover": False})
+    world.bench.turns = [Tried(failure=Failure.QUOTA)]
+    run = world.start()
+    world.pump()
+    assert (world.run(run.id).wait, world.run(run.id).agent) == (Wait.LIMIT, "a")
 
 
 def test_11_an_account_cools_for_a_minute_at_least(world: World) -> None:

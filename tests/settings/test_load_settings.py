@@ -183,3 +183,53 @@ def test_a_secret_in_an_agents_environment_is_not_in_the_message(tmp_path: Path)
         settings(tmp_path, "[agents.a]\ncli='x'\nenv = { TOKEN = ['hunter2'] }")
     assert "hunter2" not in str(caught.value)
     assert "agents.a.env.TOKEN" in str(caught.value)
+
+
+POOL = """
+[accounts.work]
+config_home = "~/.claude-work"
+[accounts.private]
+config_home = "/home/me/.claude-private"
+pass_env = ["PRIVATE_KEY"]
+concurrency = 1
+[agents.claude]
+cli = "claude"
+accounts = ["work", "private"]
+fallback = ["codex"]
+[agents.codex]
+cli = "codex"
+fallback = ["claude"]
+"""
+
+
+def test_a_pool_of_accounts_is_one_agent_for_each_and_they_take_over_from_each_other_first(tmp_path: Path) -> None:
+    found = settings(tmp_path, POOL).agents
+    assert list(found) == ["claude", "claude@private", "codex"]
+    assert [(a.billed_to, a.config_home, a.concurrency) for a in found.values()] == [
+        ("work", "~/.claude-work", 2),
+        ("private", "/home/me/.claude-private", 1),
+        ("codex", "", 2),
+    ]
+    assert found["claude"].fallback == ("claude@private", "codex")
+    assert found["claude@private"].fallback == ("claude", "codex")
+    assert found["claude@private"].pass_env == ("PRIVATE_KEY",)
+    assert found["codex"].fallback == ("claude", "claude@private")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('[agents.a]\ncli = "claude"\naccounts = ["wrok"]\n[accounts.work]\n', "no account is called 'wrok'"),
+        ('[agents.a]\ncli = "claude"\naccounts = ["w", "w"]\n[accounts.w]\n', "'w' is there twice"),
+        ('[agents.a]\ncli = "claude"\naccount = "x"\naccounts = ["w"]\n[accounts.w]\n', "not both"),
+        ('[agents."a@w"]\ncli = "claude"\n', "stands before an account"),
+        ('[accounts.w]\nname = "v"\n', "the account's name"),
+        ("accounts = 1\n", "should be tables"),
+        ('[accounts.w]\nconfig_home = "work"\n', "absolute"),
+    ],
+)
+def test_a_pool_that_cannot_be_is_named_with_its_key(tmp_path: Path, text: str, what: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        settings(tmp_path, text)
+    assert what in str(raised.value)
+    assert "a" in raised.value.where
