@@ -111,7 +111,7 @@ class Operator(Value):
             # kombu's filesystem and sqlalchemy transports lose or tear messages
             msg = f"'{scheme}' is no broker Loopy can trust; should be redis://, rediss://, amqp:// or amqps://"
             raise ValueError(msg)
-        return f"postgresql+psycopg://{url.removeprefix('postgresql://')}" if url.startswith("postgresql://") else url
+        return url
 
 
 class Settings(Operator):
