@@ -28,7 +28,7 @@ def demo(agent: str) -> int:
     from loopy.demo.run import main
 
     _demand(agent)
-    return main(agent=agent, say=lambda text, name: echo(ink(text, name)), tell=_teller())
+    return main(agent=agent, say=lambda text, name: echo(ink(text, name)), tell=teller())
 
 
 def _demand(name: str) -> None:
@@ -48,7 +48,7 @@ def _demand(name: str) -> None:
     demand_one([Agent(name=name, cli=name)], catalog, os.environ.get("PATH", ""))
 
 
-def _teller() -> Callable[[Event], Iterator[tuple[str, str]]]:
+def teller() -> Callable[[Event], Iterator[tuple[str, str]]]:
     """Return what tells every run's events, each line led by its run and its step."""
     from loopy.cli.paper import line
     from loopy.cli.story import Teller

@@ -36,6 +36,9 @@ PARTS: Mapping[str, Mapping[str, Late]] = {
         "up": Late("loopy.cli.up:up", "Run a worker with beat, until Ctrl-C."),
         "agents": Late("loopy.cli.agents:agents", "List agents and programs, and whether each is usable."),
         "agent": Late("loopy.cli.agent:agent", "Create an agent."),
+        "drill": Late(
+            "loopy.cli.drill:drill", "Rehearse a usage limit: who takes over, how soon, and does the work hold."
+        ),
         "doctor": Late("loopy.cli.doctor:doctor", "Look at the house, and say what to mend and how."),
         "fsck": Late(
             "loopy.cli.fsck:fsck", "Check the work graph: every run's history, effects and receipt, and the chain."

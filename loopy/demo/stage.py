@@ -75,26 +75,40 @@ class Stage:
 
 def set_stage(agent: str, environ: Mapping[str, str]) -> Stage:
     """Make the scratch home and the repository. `agent` names a catalogue entry to do ticket `fix`, "" for the script."""
+    text, pieces = home_toml(), tickets()
+    if agent:
+        pieces = tuple(p.model_copy(update={"agent": agent}) if p.key == "fix" else p for p in pieces)
+        text = add_agent(text, Agent(name=agent, cli=agent))
+    return build(text, pieces, environ)
+
+
+def home_toml() -> str:
+    """Return the settings of the demo's home, with its `{python}` and `{agents}`."""
+    return (files("loopy.demo") / "home.toml").read_text()
+
+
+def tickets() -> tuple[Piece, ...]:
+    """Return the demo's tickets."""
+    rows = tomllib.loads((files("loopy.demo") / "tickets.toml").read_text())["tickets"]
+    return tuple(Piece(**row) for row in rows)
+
+
+def build(text: str, pieces: tuple[Piece, ...], environ: Mapping[str, str]) -> Stage:
+    """Make a scratch home with these settings, the demo's scripts and its repository."""
     folder = Path(tempfile.mkdtemp(prefix="loopy-demo-"))
     here = files("loopy.demo")
-    pieces = [Piece(**row) for row in tomllib.loads((here / "tickets.toml").read_text())["tickets"]]
-    if agent:
-        pieces = [p.model_copy(update={"agent": agent}) if p.key == "fix" else p for p in pieces]
     with as_file(here / "agents") as agents, as_file(here / "package") as package:
         shutil.copytree(agents, folder / "agents", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(package, folder / "repo", ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
     home = folder / "home"
     home.mkdir(mode=0o700)
-    text = (here / "home.toml").read_text().replace("{python}", sys.executable)
-    text = text.replace("{agents}", str(folder / "agents"))
-    if agent:
-        text = add_agent(text, Agent(name=agent, cli=agent))
+    text = text.replace("{python}", sys.executable).replace("{agents}", str(folder / "agents"))
     (home / "loopy.toml").write_text(text)
     _commit(folder / "repo")
     kept = {k: v for k, v in environ.items() if not k.startswith("LOOPY_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
     env = {**kept, "LOOPY_HOME": str(home), "PATH": path}  # the package's checks say `python`
-    return Stage(folder, folder / "repo", env, services(env), tuple(pieces))
+    return Stage(folder, folder / "repo", env, services(env), pieces)
 
 
 def _commit(repo: Path) -> None:
