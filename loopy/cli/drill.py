@@ -100,6 +100,4 @@ def _said(found: Drilled) -> str:
         return f"✗ {found.fault}"
     if found.waits_until is not None:
         return f"✗ nobody can take over from {found.limited}: the run would wait for its reset, without a worker"
-    return (
-        f"✓ {found.successor} took over from {found.limited} after {found.after_s * 1000:.0f} ms and finished; receipt verified"
-    )
+    return f"✓ {found.successor} took over from {found.limited} after {found.after_s * 1000:.0f} ms and finished; receipt verified"

@@ -37,7 +37,8 @@ class Matter:
 def inbox(as_json: bool) -> None:
     """Show what waits for a person, with the command that answers it.
 
-    Approvals, questions, and dependencies that will not be done by themselves.
+    Approvals, questions, agents that are logged out or out of credit, and dependencies that will not be done by
+    themselves.
     """
     from dataclasses import asdict
 
@@ -69,7 +70,22 @@ def matters(made: Services) -> list[Matter]:
     from loopy.store.board import under_way
 
     with made.graph.read() as tx:
-        return [matter for card in under_way(tx) for matter in _of(tx, card)]
+        return [*_agents(tx, made), *(matter for card in under_way(tx) for matter in _of(tx, card))]
+
+
+def _agents(tx: SqlTx, made: Services) -> Iterator[Matter]:
+    """Yield one matter for each account that only a person can mend, whichever runs went on with another agent."""
+    from loopy.domain.failures import RULES, Failure
+    from loopy.engine.decide import BY_A_PERSON
+
+    for known in tx.fleet.cooldowns().values():
+        failure = known.why.partition(":")[0]
+        if known.until <= made.clock.now() or failure not in BY_A_PERSON:
+            continue
+        users = [agent.name for agent in made.settings.agents.values() if agent.billed_to == known.account]
+        title = f"{', '.join(users) or known.account}: {RULES[Failure(failure)].advice}"
+        commands = tuple(f"loopy agents doctor {name}" for name in users)
+        yield Matter("agent", known.account, "", title, known.why, None, commands)
 
 
 def _of(tx: SqlTx, card: Card) -> Iterator[Matter]:

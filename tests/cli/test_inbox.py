@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -91,3 +92,18 @@ def test_what_waits_for_nobody_is_not_resumed(settled: House, made: Services) ->
     said = settled.loopy("resume", "LP-1.1")
     assert said.code == 2
     assert "waits for nobody" in said.err
+
+
+def test_an_agent_that_only_a_person_can_mend_is_one_matter_whatever_runs_it_cost(
+    settled: House, made: Services
+) -> None:
+    with made.graph.write() as tx:
+        until = tx.now + timedelta(hours=1)
+        tx.fleet.cool("worker", until, "auth: not logged in")
+        tx.fleet.cool("other", until, "quota: usage limit")
+        tx.fleet.cool("old", tx.now - timedelta(hours=1), "billing: no credit")
+    found = settled.loopy("inbox", "--json").json
+    assert [(m["kind"], m["run"], m["title"], m["commands"]) for m in found] == [
+        ("agent", "worker", "worker: log the agent in again", ["loopy agents doctor worker"])
+    ]
+    assert "not logged in" in settled.loopy("inbox").out
