@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from loopy.domain.review import Review
 from loopy.domain.value import Value
 
 
@@ -51,11 +52,18 @@ class CheckReport(Value):
     kind: Literal["check"] = "check"
     tree: str
     results: tuple[CheckResult, ...]
+    reviews: tuple[Review, ...] = ()
+    unreviewed: tuple[str, ...] = ()  # why a review that size or risk ask for is missing
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed; no checks at all is not a pass."""
-        return bool(self.results) and all(r.passed for r in self.results)
+        """Whether every check passed and no reviewer objects; no checks at all is not a pass."""
+        return bool(self.results) and all(r.passed for r in self.results) and not self.objections
+
+    @property
+    def objections(self) -> tuple[Review, ...]:
+        """The reviews that want something mended."""
+        return tuple(r for r in self.reviews if not r.approved)
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

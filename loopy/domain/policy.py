@@ -78,6 +78,7 @@ class Policy(Value):
     limits: ChangeLimits = ChangeLimits()
     approve: Literal["never", "asked", "always"] = "asked"  # the before-ship gate
     approve_run: bool = False  # the before-run gate
+    review: Literal["never", "risky", "always"] = "risky"  # by an agent of kind review or security, if there is one
     sandbox: Literal["full", "fs-only", "none"] = "full"
     network: tuple[str, ...] = ()
     turns: int = Field(default=4, ge=1, le=50)

@@ -174,6 +174,18 @@ class CheckFact(Fact):
     duration_ms: Count
 
 
+class ReviewFact(Fact):
+    """One agent's word on the tree, in a fresh context; it may object, and overrules nothing."""
+
+    agent: Name
+    kind: Literal["review", "security"]
+    approved: bool
+    scripted: bool = False
+    remarks: Count
+    tree: TreeDigest
+    transcript: Sha256Digest | None = None
+
+
 class ApprovalScope(Fact):
     """What a person saw: the base before a run, the commit and its raw diff before a ship; policy and plan always."""
 
@@ -254,6 +266,7 @@ class ShipReceipt(Fact):
     route: Sha256Digest | None = None
     policy: PolicyFact | None = None
     checks: tuple[CheckFact, ...] = ()
+    reviews: tuple[ReviewFact, ...] | None = None  # None: none was asked for
     approvals: tuple[ApprovalFact, ...] = ()
     evidence: tuple[EvidenceFact, ...] = ()
     open_effects: tuple[OpenEffectFact, ...] = ()

@@ -82,10 +82,12 @@ def decide(run: Run, result: StepResult, facts: Facts) -> Next:  # noqa: C901  #
         case CheckReport() if not result.results:
             return finish(Verdict.FAILED, Failure.CHECKS_FAILED, "no checks: name them in the repository's loopy.toml")
         case CheckReport() if result.passed:
-            return finish(Verdict.PASSED, text=f"{counted(len(result.results), 'check')} passed")
+            reviews = f", {counted(len(result.reviews), 'review')}" if result.reviews else ""
+            return finish(Verdict.PASSED, text=f"{counted(len(result.results), 'check')} passed{reviews}")
         case CheckReport():
-            failed = ", ".join(r.name for r in result.failed) or "no checks"
-            return _next_turn(run, Failure.CHECKS_FAILED, facts, f"failed: {failed}")
+            failed = f"failed: {', '.join(r.name for r in result.failed)}" if result.failed else ""
+            objects = f"{', '.join(r.agent for r in result.objections)} objects" if result.objections else ""
+            return _next_turn(run, Failure.CHECKS_FAILED, facts, failed or objects)
         case FailedOver():
             return _failed_over(run, result)
         case Packed():

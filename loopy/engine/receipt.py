@@ -41,6 +41,7 @@ def statement(
         route=_digest(sha256_of(pack.route)),
         policy=_policy(pack),
         checks=_checks(pack),
+        reviews=_reviews(pack) or None,
         approvals=tuple(_approval(a, pack, run) for a in pack.approvals if a.subject in _in_force(pack, run)),
         evidence=tuple(r.EvidenceFact(name=n, digest=Sha256Digest(sha256=d)) for n, d in files.items()),
         open_effects=_open_effects(tx, run),
@@ -176,6 +177,23 @@ def _checks(pack: EvidencePack) -> tuple[r.CheckFact, ...]:
             duration_ms=c.duration_ms,
         )
         for c in report.results
+    )
+
+
+def _reviews(pack: EvidencePack) -> tuple[r.ReviewFact, ...]:
+    report = pack.turns[-1].report if pack.turns else None
+    return tuple(
+        r.ReviewFact(
+            agent=review.agent,
+            kind=review.kind,
+            approved=review.approved,
+            scripted=review.scripted,
+            remarks=len(review.remarks),
+            tree=TreeDigest(git_tree=report.tree),
+            transcript=_digest(review.transcript_sha256),
+        )
+        for review in (report.reviews if report else ())
+        if report is not None
     )
 
 

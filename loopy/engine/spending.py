@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopy.domain.agent import Tried
+from loopy.domain.check import CheckReport
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import Coded, StepResult, Unchanged
 from loopy.domain.policy import Policy
@@ -29,6 +30,8 @@ def reserve(desk: Desk, claim: Claim, policy: Policy) -> Tried | None:
 
 def settle(tx: Tx, run: Run, result: StepResult) -> None:
     """Replace the reserve of a claimed run by what the agent says it cost; a turn that does not say keeps its reserve."""
-    usage = result.turned.usage if isinstance(result, Coded | Unchanged) else None
-    if usage is not None and usage.cost_micros is not None:
-        tx.runs.spend(run, 0, usage.cost_micros)
+    said = [result.turned.usage] if isinstance(result, Coded | Unchanged) else []
+    said += [review.usage for review in result.reviews] if isinstance(result, CheckReport) else []
+    stated = [usage.cost_micros for usage in said if usage.cost_micros is not None]
+    if stated:
+        tx.runs.spend(run, 0, sum(stated))

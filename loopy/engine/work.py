@@ -17,6 +17,7 @@ from loopy.engine.desk import Desk
 from loopy.engine.facts import Ground, approved, ground
 from loopy.engine.failover import cooling, successor
 from loopy.engine.gating import gate_facts
+from loopy.engine.reviewing import reviewed
 from loopy.engine.roster import roster
 from loopy.engine.scene import Scene, scene
 from loopy.engine.shipping import ship_work
@@ -104,7 +105,8 @@ def check_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
     desk.guards.clear(claim.run.id, claim.token)
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     assert at.change is not None, "check follows code within a turn"
-    return checking.check(at.plan, at.change, place, desk.workspaces, desk.checker, leash)
+    report = checking.check(at.plan, at.change, place, desk.workspaces, desk.checker, leash)
+    return report if isinstance(report, Tried) else reviewed(desk, claim, at, report, place, leash)
 
 
 def failover_work(desk: Desk, claim: Claim, _leash: Leash) -> StepResult:

@@ -25,4 +25,5 @@ def alike(report: CheckReport, before: CheckReport | None) -> bool:
 
 
 def _shape(report: CheckReport) -> frozenset[tuple[str, int | None, tuple[str, ...]]]:
-    return frozenset((r.name, r.exit_code, r.failed_tests) for r in report.failed)
+    objections = ((f"{o.kind} by {o.agent}", None, ()) for o in report.objections)
+    return frozenset([*((r.name, r.exit_code, r.failed_tests) for r in report.failed), *objections])

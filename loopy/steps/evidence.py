@@ -10,6 +10,7 @@ from loopy.domain.agent import Usage
 from loopy.domain.counted import counted
 from loopy.domain.evidence import AttemptRecord, EvidencePack, TurnRecord
 from loopy.domain.plan import Candidate, Routed
+from loopy.domain.review import Review
 from loopy.domain.states import Step
 from loopy.domain.value import Value
 
@@ -170,7 +171,21 @@ def _turn(turn: TurnRecord) -> str:
                 for r in turn.report.results
             )
         )
+        lines += [_review(review) for review in turn.report.reviews]
+        lines += [f"Not reviewed: {_line(why)}" for why in turn.report.unreviewed]
     return "\n\n".join(lines)
+
+
+def _review(review: Review) -> str:
+    scripted = ", a scripted stand-in" if review.scripted else ""
+    word = "approves" if review.approved else "objects"
+    rows = [
+        f"- {r.severity} `{r.path or '—'}{f':{r.line}' if r.line else ''}`: {_line(r.text)}" for r in review.remarks
+    ]
+    head = f"{review.kind.capitalize()} by {review.agent}{scripted}: **{word}**"
+    return "\n".join(
+        (f"{head}\n\n> {_line(review.summary)}" if review.summary else head, *([""] if rows else []), *rows)
+    )
 
 
 def _consumed(usage: Usage | Total) -> str:

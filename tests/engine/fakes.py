@@ -131,6 +131,7 @@ class Bench:
     now: Callable[[], datetime]
     turns: list[Change | Tried] = field(default_factory=list)
     reports: list[bool] = field(default_factory=list)
+    verdicts: list[str | Tried] = field(default_factory=list)  # what reviewers answer
     prompts: list[str] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
@@ -202,6 +203,9 @@ class Bench:
         self.during(leash)
         if leash.stopping():
             return Tried(failure=Failure.CANCELLED, detail=str(leash.stopping()))
+        if "You review a change" in brief.prompt:
+            said, usage = self.verdicts.pop(0), Usage(cost_micros=self.cost_micros)
+            return said if isinstance(said, Tried) else Turned(message=said, usage=usage)
         result = self.turns.pop(0) if self.turns else a_change(len(self.agents))
         if isinstance(result, Tried):
             return result.model_copy(update={"agent": agent.name, "account": agent.billed_to})

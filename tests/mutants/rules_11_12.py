@@ -77,6 +77,33 @@ FAILOVER: tuple[Mutant, ...] = (
     ),
 )
 
+JUDGES: tuple[Mutant, ...] = (
+    mutant(
+        11,
+        "objection_is_ignored",
+        Edit("loopy/domain/check.py", " and not self.objections", ""),
+        "engine/test_reviews.py::test_an_objection_is_the_next_turns_feedback",
+    ),
+    mutant(
+        11,
+        "judges_itself",
+        engine("reviewing", ' and a.name.partition("@")[0] != author', ""),
+        "engine/test_reviews.py::test_nobody_judges_its_own_work_not_even_on_another_account",
+    ),
+    mutant(
+        11,
+        "unreviewed_passes",
+        engine("reviewing", 'if policy.review == "always" and', 'if policy.review == "ever" and'),
+        "engine/test_reviews.py::test_without_an_answer_a_change_that_must_be_reviewed_waits_and_then_asks_a_person",
+    ),
+    mutant(
+        11,
+        "limited_judge_does_not_cool",
+        engine("reviewing", "                cool(tx, run, said)", "                pass"),
+        "engine/test_reviews.py::test_a_limited_reviewer_cools_and_the_next_one_is_asked",
+    ),
+)
+
 WAITS: tuple[Mutant, ...] = (
     mutant(
         12,
@@ -137,4 +164,4 @@ WAITS: tuple[Mutant, ...] = (
     ),
 )
 
-MUTANTS = FAILOVER + WAITS
+MUTANTS = FAILOVER + JUDGES + WAITS
