@@ -62,6 +62,7 @@ class Agent(Value):
     ] = ()  # a pool of `[accounts]`, in order: the next one takes over before another agent does
     config_home: Folder = ""  # the folder that holds the login, instead of the operator's own
     concurrency: int = Field(default=2, ge=1, le=64)
+    day_budget_micros: int | None = Field(default=None, ge=0)  # of its account, from midnight to midnight UTC
     idle_s: int = Field(default=300, ge=1)
     wall_s: int = Field(default=3600, ge=1)
     file_mb: int = Field(default=16_384, ge=0, le=1 << 40)  # the largest file that it may write; 0 sets no limit

@@ -27,6 +27,7 @@ class Limits(Value):
     turns: int = Field(default=4, ge=1)  # agents at work
     repo: int = Field(default=3, ge=1)
     mission: int = Field(default=8, ge=1)
+    day_budget_micros: int | None = Field(default=None, ge=0)  # of all accounts, from midnight to midnight UTC
 
 
 def slots(run: Run | Candidate, limits: Limits, agents: Mapping[str, Agent], unproven: frozenset[str]) -> Slots:

@@ -82,7 +82,8 @@ class Policy(Value):
     sandbox: Literal["full", "fs-only", "none"] = "full"
     network: tuple[str, ...] = ()
     turns: int = Field(default=4, ge=1, le=50)
-    budget_micros: int | None = None
+    budget_micros: int | None = Field(default=None, ge=0)  # of a run, in millionths of a US dollar
+    ticket_budget_micros: int | None = Field(default=None, ge=0)  # of all runs of a ticket
 
 
 class Finding(Value):

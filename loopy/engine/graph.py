@@ -124,6 +124,10 @@ class Runs(Protocol):
         """Reserve (or settle) a turn's budget; return what the run has spent and reserved in all, in micros."""
         ...
 
+    def spent(self, *, run: str = "", ticket: str = "", account: str = "", since: datetime | None = None) -> int:
+        """Return what was spent and reserved in all, in micros, of what meets every condition that is given."""
+        ...
+
 
 class Tickets(Protocol):
     """Tickets, dependencies and comments."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from loopy.domain.agent import Tried
+from datetime import timedelta
+
+from loopy.domain.agent import Agent, Tried
 from loopy.domain.check import CheckReport
 from loopy.domain.failures import Failure
 from loopy.domain.outcome import Coded, StepResult, Unchanged
@@ -13,18 +15,38 @@ from loopy.engine.desk import Desk
 from loopy.engine.graph import Tx
 
 
-def reserve(desk: Desk, claim: Claim, policy: Policy) -> Tried | None:
-    """Reserve a turn's share of the budget; a `Tried` when there is not enough left."""
-    if policy.budget_micros is None:
-        return None
-    share = policy.budget_micros // policy.turns
-    with desk.graph.write() as tx:
-        total = tx.runs.spend(mine(tx, claim), share, None)
-    if total <= policy.budget_micros:
-        return None
-    spent = (total - share) / 1_000_000
-    return Tried(
-        failure=Failure.BUDGET, detail=f"${spent:.2f} of ${policy.budget_micros / 1_000_000:.2f} spent or reserved"
+def reserve(desk: Desk, claim: Claim, policy: Policy, agent: Agent) -> Tried | None:
+    """Reserve a turn's share of the run's budget; a `Tried` when that, the ticket's or the day's does not hold it.
+
+    A run's and a ticket's budget end the run. A day's is a limit like any other: its account cools until midnight UTC,
+    so another agent takes over, or the run waits.
+    """
+    share = policy.budget_micros // policy.turns if policy.budget_micros is not None else 0
+    if policy.budget_micros is not None:
+        with desk.graph.write() as tx:
+            tx.runs.spend(mine(tx, claim), share, None)
+    with desk.graph.read() as tx:
+        of_run, of_ticket = tx.runs.spent(run=claim.run.id), tx.runs.spent(ticket=claim.run.ticket)
+        today = tx.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        of_account, of_all = tx.runs.spent(account=claim.run.account, since=today), tx.runs.spent(since=today)
+    if policy.budget_micros is not None and of_run > policy.budget_micros:
+        return Tried(failure=Failure.BUDGET, detail=_said("the run", of_run - share, policy.budget_micros))
+    if policy.ticket_budget_micros is not None and of_ticket - share >= policy.ticket_budget_micros:
+        return Tried(failure=Failure.BUDGET, detail=_said("the ticket", of_ticket - share, policy.ticket_budget_micros))
+    limits = desk.admission.limits
+    for what, budget, spent in (
+        (f"today on account {claim.run.account}", agent.day_budget_micros, of_account - share),
+        ("today on this host", limits.day_budget_micros, of_all - share),
+    ):
+        if budget is not None and spent >= budget:
+            account, reset = claim.run.account, today + timedelta(days=1)
+            return Tried(failure=Failure.QUOTA, detail=_said(what, spent, budget), account=account, resets_at=reset)
+    return None
+
+
+def _said(what: str, spent: int, budget: int) -> str:
+    return f"${spent / 1_000_000:.2f} of ${budget / 1_000_000:.2f} spent or reserved by {what}".replace(
+        "by today", "today"
     )
 
 

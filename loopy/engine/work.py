@@ -74,7 +74,7 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
         if limited := cooling(tx, claim.run):
             return limited
     desk.guards.clear(claim.run.id, claim.token)
-    if over := reserve(desk, claim, policy):
+    if over := reserve(desk, claim, policy, agent):
         return over
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     text = coding.prompt(at.ticket, at.plan, claim.run.turn, _feedback(desk, at, place, claim.token))

@@ -17,7 +17,7 @@ from loopy.store.files import WriterLock
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 SCRIPTS = Path(__file__).with_name("migrations")
 PATIENCE_S = 60
 DRIVER, INSTALL = "postgresql+psycopg", "pip install 'loopy-os[postgres]'"

@@ -22,6 +22,7 @@ from loopy.domain.run import Candidate, Claim, Run
 from loopy.domain.states import RunState, Segment, Step, Wait
 from loopy.domain.ticket import RunId, TicketId
 from loopy.store import schema as s
+from loopy.store import spending
 from loopy.store.rows import (
     ACCUSED,
     CANDIDATE_COLUMNS,
@@ -276,12 +277,12 @@ class SqlRuns:
         self._c.execute(SERVE, {"of": repo, "n": 1 + (self._c.scalar(NEWEST_SERVICE) or 0)})
 
     def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:
-        key = (s.spend.c.run == run.id, s.spend.c.turn == run.turn, s.spend.c.token == run.token)
         micros, settled = (reserve_micros, False) if actual_micros is None else (actual_micros, True)
-        if self._c.execute(update(s.spend).where(*key).values(micros=micros, settled=settled)).rowcount == 0:
-            row = {"run": run.id, "turn": run.turn, "token": run.token, "micros": micros, "settled": settled}
-            self._c.execute(insert(s.spend), [row])
-        return self._c.scalar(select(func.coalesce(func.sum(s.spend.c.micros), 0)).where(s.spend.c.run == run.id)) or 0
+        spending.put(self._c, run, micros, self._now, settled=settled)
+        return self.spent(run=run.id)
+
+    def spent(self, *, run: str = "", ticket: str = "", account: str = "", since: datetime | None = None) -> int:
+        return spending.total(self._c, run, ticket, account, since)
 
 
 @lru_cache(maxsize=512)  # outcomes are final, and each step of a run reads those before it

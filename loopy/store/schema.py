@@ -268,6 +268,8 @@ spend = Table(
     Column("token", NUMBER, primary_key=True),
     _number("micros"),
     _flag("settled"),
+    _text("account"),
+    Column("at", Float, nullable=False, server_default=text("0"), index=True),
 )
 
 worker = Table(

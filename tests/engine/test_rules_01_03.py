@@ -127,7 +127,7 @@ def test_2_a_stale_token_moves_no_budget(world: World) -> None:
     rob(world, run.id)
     take(world, run.id)
     with pytest.raises(LostError):
-        reserve(desk, stale, world.law)
+        reserve(desk, stale, world.law, world.known["a"])
 
 
 def test_2_a_stale_token_intends_no_effect(world: World) -> None:

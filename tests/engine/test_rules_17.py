@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
 from loopy.domain.failures import Failure
@@ -106,3 +108,43 @@ def test_17_a_turn_whose_claim_was_lost_keeps_its_reserve(world: World) -> None:
     world.bench.during = robbed
     world.deliver()
     assert spent(world, run.id) == [(25, False)]
+
+
+def test_17_a_ticket_has_one_budget_for_all_its_runs(world: World) -> None:
+    world.change(ticket_budget_micros=10)
+    world.bench.cost_micros, world.bench.reports = 6, [False]
+    run = world.start()
+    world.pump()
+    assert world.run(run.id).verdict is Verdict.PASSED  # two turns, 12 in all: the second began below the budget
+    again = world.intake.retry(run.ticket, "person:me")
+    world.pump()
+    assert (world.run(again.id).verdict, world.run(again.id).reason) == (Verdict.FAILED, Failure.BUDGET)
+
+
+def test_17_the_budget_of_a_day_is_a_limit_until_midnight(world: World) -> None:
+    world.known["a"] = world.known["a"].model_copy(update={"day_budget_micros": 10})
+    world.bench.cost_micros = 10
+    first = world.start("first")
+    world.pump()
+    assert world.run(first.id).agent == "a"
+    second = world.start("second")
+    world.pump()
+    assert (world.run(second.id).verdict, world.run(second.id).agent) == (Verdict.PASSED, "b")
+    with world.graph.read() as tx:
+        until = tx.fleet.cooldowns()["a"].until
+    midnight = world.clock.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    assert midnight <= until <= midnight + timedelta(minutes=2)
+    world.clock.tick((until - world.clock.now()).total_seconds() + 1)
+    third = world.start("third")
+    world.pump()
+    assert world.run(third.id).agent == "a"
+
+
+def test_17_the_day_of_the_whole_host_has_a_budget_too(world: World) -> None:
+    world.limit(day_budget_micros=10)
+    world.bench.cost_micros = 10
+    world.start("first")
+    world.pump()
+    second = world.start("second")
+    world.pump()
+    assert world.run(second.id).wait is Wait.LIMIT

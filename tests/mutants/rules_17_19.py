@@ -30,8 +30,21 @@ DEPENDENCIES: tuple[Mutant, ...] = (
     mutant(
         17,
         "no_budget",
-        engine("spending", "if total <= policy.budget_micros:", "if True:"),
+        engine("spending", "of_run > policy.budget_micros:", "of_run < 0:"),
         "test_17_a_turn_reserves_its_share_of_the_budget_before_it_starts",
+    ),
+    mutant(
+        17,
+        "no_budget_of_a_day",
+        engine("spending", "spent >= budget:", "spent < 0:"),
+        "test_17_the_budget_of_a_day_is_a_limit_until_midnight",
+        "test_17_the_day_of_the_whole_host_has_a_budget_too",
+    ),
+    mutant(
+        17,
+        "no_budget_of_a_ticket",
+        engine("spending", "of_ticket - share >= policy", "of_ticket < -1 and policy"),
+        "test_17_a_ticket_has_one_budget_for_all_its_runs",
     ),
 )
 

@@ -184,8 +184,17 @@ class MemoryRuns:
         self.rows.served[repo] = 1 + max(self.rows.served.values(), default=0)
 
     def spend(self, run: Run, reserve_micros: int, actual_micros: int | None) -> int:
-        self.rows.spend[run.id, run.turn, run.token] = reserve_micros if actual_micros is None else actual_micros
-        return sum(micros for (of, _, _), micros in self.rows.spend.items() if of == run.id)
+        key, micros = (run.id, run.turn, run.token), reserve_micros if actual_micros is None else actual_micros
+        _, account, at = self.rows.spend.get(key, (0, run.account, self.now))
+        self.rows.spend[key] = micros, account, at
+        return self.spent(run=run.id)
+
+    def spent(self, *, run: str = "", ticket: str = "", account: str = "", since: datetime | None = None) -> int:
+        def counts(of: str, whose: str, at: datetime) -> bool:
+            mine = not ticket or self.rows.runs[of].ticket == ticket
+            return mine and run in ("", of) and account in ("", whose) and (since is None or at >= since)
+
+        return sum(micros for (of, _, _), (micros, whose, at) in self.rows.spend.items() if counts(of, whose, at))
 
 
 @dataclass

@@ -30,7 +30,7 @@ class Rows:
     approvals: dict[int, Approval] = field(default_factory=dict)
     receipts: dict[int, ReceiptRow] = field(default_factory=dict)
     cooldowns: dict[str, Cooldown] = field(default_factory=dict)
-    spend: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    spend: dict[tuple[str, int, int], tuple[int, str, datetime]] = field(default_factory=dict)
     workers: dict[str, Worker] = field(default_factory=dict)
     served: dict[str, int] = field(default_factory=dict)
     audit: list[tuple[datetime, str, str, str, Any]] = field(default_factory=list)

@@ -118,6 +118,7 @@ def _move(both: Same) -> None:
     changes |= {
         "token": run.token + 1,
         "agent": rng.choice("ab"),
+        "account": rng.choice("ab"),
         "deaths": rng.choice((0, 0, 0, 2)),
         "strikes": rng.choice((0, 0, 0, 3)),
         "ready_at": now - timedelta(seconds=rng.randint(0, 3000)),
@@ -138,6 +139,8 @@ def _journal(both: Same) -> None:
     both.do(lambda tx: tx.runs.beat("w1", [Claim(run, "w1")]))
     both.do(lambda tx: tx.runs.spend(run, 100, None))
     both.do(lambda tx: tx.runs.spend(run, 100, 40))
+    account, since = both.rng.choice(("", "a", "b")), both.clock.at - timedelta(seconds=both.rng.choice((0, 700, 1400)))
+    both.do(lambda tx: tx.runs.spent(ticket=run.ticket, account=account, since=since))
     both.do(lambda tx: tx.runs.serve(run.repo))
 
 
