@@ -56,7 +56,7 @@ def drill(chain: Sequence[Link], say: Say, tell: Tell, environ: Mapping[str, str
     if not limited:
         return Drilled("", fault="no agent of the chain is usable")
     piece = next(p for p in tickets() if p.key == TICKET).model_copy(update={"agent": named(chain[0].name)})
-    stage = build(_settings(chain, limited), (piece,), environ)
+    stage = build(_settings(chain, limited), (piece,), environ, "loopy-drill-")
     worker = stage.worker("worker")
     try:
         run = _follow(stage, worker, stage.file(piece), say, tell)

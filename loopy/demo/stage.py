@@ -93,9 +93,9 @@ def tickets() -> tuple[Piece, ...]:
     return tuple(Piece(**row) for row in rows)
 
 
-def build(text: str, pieces: tuple[Piece, ...], environ: Mapping[str, str]) -> Stage:
+def build(text: str, pieces: tuple[Piece, ...], environ: Mapping[str, str], prefix: str = "loopy-demo-") -> Stage:
     """Make a scratch home with these settings, the demo's scripts and its repository."""
-    folder = Path(tempfile.mkdtemp(prefix="loopy-demo-"))
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
     here = files("loopy.demo")
     with as_file(here / "agents") as agents, as_file(here / "package") as package:
         shutil.copytree(agents, folder / "agents", ignore=shutil.ignore_patterns("__pycache__"))

@@ -39,7 +39,7 @@ argv = ["true"]
 @pytest.mark.timeout(240)
 def test_the_next_usable_agent_of_the_chain_finishes_what_the_limited_one_began(house: House, tmp_path: Path) -> None:
     house.settle(CHAIN)
-    before = set(Path(tempfile.gettempdir()).glob("loopy-demo-*"))
+    before = set(Path(tempfile.gettempdir()).glob("loopy-drill-*"))
     said = house.loopy("drill", "main", "--json", env=path_with_codex(tmp_path / "bin"))
     assert said.code == 0, said.out + said.err
     found = said.json
@@ -47,7 +47,7 @@ def test_the_next_usable_agent_of_the_chain_finishes_what_the_limited_one_began(
         ("main", True), ("main@private", True), ("claude", False), ("script", True),
     ]  # fmt: skip
     assert (found["limited"], found["successor"], found["verified"]) == ("main", "main-at-private", True)
-    assert set(Path(tempfile.gettempdir()).glob("loopy-demo-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob("loopy-drill-*")) <= before
 
 
 @pytest.mark.slow

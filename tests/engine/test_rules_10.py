@@ -63,6 +63,7 @@ def test_10_a_red_check_keeps_its_slot_for_its_own_next_turn(world: World) -> No
     first, second = world.start("first"), world.start("second")
     for _ in range(6):
         world.deliver()
+    world.clock.tick(1)  # whoever asked before goes first
     while world.run(first.id).turn == 1:
         world.deliver()
     assert [world.run(r.id).state for r in (first, second)] == [RunState.QUEUED, RunState.READY]

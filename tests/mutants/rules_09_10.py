@@ -80,7 +80,10 @@ ADMISSION: tuple[Mutant, ...] = (
     mutant(
         10,
         "no_count",
-        Edit(LIMITS, "if used[key] >= limit}", "if False}"),
+        (
+            Edit(LIMITS, "if used[key] >= limit}", "if False}"),
+            Edit(LIMITS, "limits.turns - held[Segment.TURN]", "limits.turns"),
+        ),
         "test_10_slots_are_counted_from_live_rows",
         "test_10_host_agent_account_repository_and_mission_each_have_a_limit[limits1-9-facts1-2]",
     ),
