@@ -81,7 +81,7 @@ class Health:
     def _probe(self, spec: Spec, agent: Agent, found: str) -> Finding:
         version = ""
         for look in self._looks(spec, agent, found):
-            if look.name == "version":
+            if look.name == "version" and look.good:
                 version = look.text
             if not look.good:
                 return Finding(False, version, f"{look.text}: {look.fix}" if look.fix else look.text)
@@ -106,7 +106,12 @@ class Health:
                 yield Look("identity", False, f"{found} is another program than {spec.name}: {said.strip()[:100]!r}")
                 return
             match = re.search(spec.detect.version_regex, said)
-            yield Look("version", True, match.group(match.re.groupindex.get("v", 0)) if match else "")
+            version = match.group(match.re.groupindex.get("v", 0)) if match else ""
+            old = bool(version) and _numbers(version) < _numbers(spec.detect.min_version)
+            if old:
+                yield Look("version", False, f"{version} is older than {spec.detect.min_version}", spec.install.hint)
+                return
+            yield Look("version", True, version)
             yield self._login(spec, agent, found, env, home)
 
     def _login(self, spec: Spec, agent: Agent, found: str, env: Mapping[str, str], cwd: Path) -> Look:
@@ -131,6 +136,12 @@ class Health:
             return str(error), None
         said = plain(got.stdout) + "\n" + plain(got.stderr)
         return said, got.exit.code if got.exit.ending is Ending.EXITED else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with, for comparing: "1.0.41-beta" as (1, 0, 41)."""
+    leading = re.match(r"v?((?:\d+\.)*\d+)", version)
+    return tuple(int(number) for number in leading[1].split(".")) if leading else ()
 
 
 def _key(spec: Spec, agent: Agent, found: str) -> tuple[object, ...]:

@@ -52,6 +52,7 @@ class Detect(Value):
     bin: tuple[str, ...] = ()  # names on the PATH, best first
     version_argv: Argv = ("--version",)  # () when there is none
     version_regex: Regex = r"(?P<v>\d+\.\d+[\w.+-]*)"
+    min_version: str = Field(default="", pattern=r"^(\d+(\.\d+)*)?$")  # older ones cannot be driven as the entry says
     identity_regex: Regex = ""  # must be found in what `version_argv` prints
     timeout_s: int = Field(default=20, ge=1, le=120)
 

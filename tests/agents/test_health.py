@@ -105,3 +105,26 @@ def test_a_command_is_healthy_when_its_program_is_there(tmp_path: Path) -> None:
     assert driver().health(Agent(name="a", argv=("no-such-program",)))[0] is False
     assert driver().health(Agent(name="a"))[1] == "agent a names no command: set its `argv`"
     assert driver().health(Agent(name="a", cli="codx"))[0] is False
+
+
+@pytest.mark.parametrize(
+    ("version", "least", "healthy"),
+    [
+        ("2.1.330", "2.1.330", True),
+        ("2.1.330", "2.1", True),
+        ("2.1.330", "2.1.331", False),
+        ("2.1.9", "2.1.10", False),
+        ("10.0.0", "9.9", True),
+        ("2.1.330-beta.2", "2.2", False),
+        ("2.1.330", "", True),
+    ],
+)
+def test_a_version_that_is_too_old_is_told_with_the_way_to_a_newer_one(
+    tmp_path: Path, version: str, least: str, healthy: bool
+) -> None:
+    claude(tmp_path, said=f"{version} (Claude Code)")
+    detect = CATALOG["claude"].detect.model_copy(update={"min_version": least})
+    catalog = {"claude": CATALOG["claude"].model_copy(update={"detect": detect})}
+    found, why = driver({"PATH": str(tmp_path / "bin")}, catalog=catalog).health(AGENT)
+    assert found is healthy
+    assert healthy or (f"{version} is older than {least}" in why and "npm install" in why)
