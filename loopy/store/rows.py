@@ -82,7 +82,8 @@ ACCUSED = "accused"
 CANDIDATE_COLUMNS = tuple(f.name for f in fields(Candidate))
 _in_order = itemgetter(*(run.columns.keys().index(name) for name in RUN_COLUMNS))
 _converted = tuple((RUN_COLUMNS.index(name), convert) for name, convert in CONVERTED.items())
-_of_candidate = tuple((n, CONVERTED[name]) for n, name in enumerate(CANDIDATE_COLUMNS) if name in CONVERTED)
+_seen = CONVERTED | {"ready_at": moment}
+_of_candidate = tuple((n, _seen[name]) for n, name in enumerate(CANDIDATE_COLUMNS) if name in _seen)
 
 
 def run_of(row: Sequence[Any]) -> Run:
@@ -98,8 +99,7 @@ def candidate_of(row: Sequence[Any]) -> Candidate:
     """Return a row of these columns as what admission sees of a run."""
     values = list(row)
     for n, convert in _of_candidate:
-        if values[n] is not None:
-            values[n] = convert(values[n])
+        values[n] = convert(values[n])
     return Candidate(*values)
 
 

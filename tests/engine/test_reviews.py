@@ -11,6 +11,7 @@ from loopy.domain.check import CheckReport
 from loopy.domain.failures import Failure
 from loopy.domain.policy import Policy
 from loopy.domain.states import RunState, Step, Verdict, Wait
+from loopy.ports import Leash
 from tests.engine.world import World
 
 YES = '{"verdict": "approve", "summary": "good"}'
@@ -127,9 +128,23 @@ def test_nobody_judges_its_own_work_not_even_on_another_account(court: World) ->
 
 
 def test_a_cancel_stops_the_reviewer_and_the_run(court: World) -> None:
-    court.bench.verdicts = [Tried(failure=Failure.CANCELLED, detail="cancelled")]
+    court.bench.verdicts = [Tried(failure=Failure.CANCELLED, detail="cancelled"), YES]
     run = court.start()
-    court.pump_until(run.id, Step.CHECK)
-    court.intake.cancel(run.ticket, "person:me")
+
+    def cancelled(_leash: Leash) -> None:
+        if court.bench.agents[-1] == "judge":
+            court.intake.cancel(run.ticket, "person:me")
+
+    court.bench.during = cancelled
     court.pump()
     assert court.run(run.id).verdict is Verdict.ABORTED
+    assert court.bench.agents == ["a", "judge"]
+
+
+def test_a_reviewer_that_crashes_is_replaced_and_may_be_asked_again(court: World) -> None:
+    court.bench.verdicts = [Tried(failure=Failure.AGENT_CRASH, detail="exit code 1"), YES]
+    run = court.start()
+    court.pump()
+    assert [r.agent for r in report(court, run.id).reviews] == ["deputy"]
+    with court.graph.read() as tx:
+        assert tx.fleet.cooldowns() == {}
