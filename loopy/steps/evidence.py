@@ -182,7 +182,7 @@ def _review(review: Review) -> str:
     rows = [
         f"- {r.severity} `{r.path or '—'}{f':{r.line}' if r.line else ''}`: {_line(r.text)}" for r in review.remarks
     ]
-    head = f"{review.kind.capitalize()} by {review.agent}{scripted}: **{word}**"
+    head = f"{review.kind.capitalize()} by {review.agent}{scripted}: **{word}** · usage: {_consumed(review.usage)}"
     return "\n".join(
         (f"{head}\n\n> {_line(review.summary)}" if review.summary else head, *([""] if rows else []), *rows)
     )

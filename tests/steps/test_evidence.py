@@ -10,10 +10,12 @@ import pytest
 
 from loopy.domain.agent import Usage
 from loopy.domain.change import Change, Entry
+from loopy.domain.check import CheckReport
 from loopy.domain.counted import counted
 from loopy.domain.evidence import AttemptRecord, EvidencePack, TurnRecord
 from loopy.domain.failures import Failure
 from loopy.domain.plan import Candidate, Dedicated, Routed
+from loopy.domain.review import Remark, Review
 from loopy.domain.states import Verdict
 from loopy.steps.evidence import as_json, as_markdown
 
@@ -179,3 +181,15 @@ def test_one_file_is_one_file() -> None:
     )
     page = as_markdown(pack(turns=(TurnRecord(n=1, agent="a", change=one),)))
     assert "Change: 1 file, +1 −2" in page
+
+
+def test_a_review_stands_with_its_turn_and_what_it_cost_and_so_does_one_that_is_missing() -> None:
+    remark = Remark(text="close\nthe file", path="a.py", line=2, severity="blocker")
+    review = Review(agent="judge", kind="security", approved=False, summary="leaks", remarks=(remark,))
+    report = CheckReport(tree="t", results=(), reviews=(review,), unreviewed=("review: deputy cools",))
+    page = as_markdown(pack(turns=(turn(1).model_copy(update={"report": report}),)))
+    assert (
+        "Security by judge: **objects** · usage: not reported by the agent\n\n> leaks\n\n- blocker `a.py:2`: close the file"
+        in page
+    )
+    assert "Not reviewed: review: deputy cools" in page
