@@ -9,11 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from loopy.agents.rules import EventRule, LimitRule
 from loopy.agents.spec import Spec
 from loopy.domain.errors import AgentError
+from loopy.domain.tables import keys_at, suggestion
 from loopy.domain.value import Value
 
 SHIPPED = Path(__file__).parent / "catalog"
@@ -35,7 +36,7 @@ def load_catalog(user_dir: Path | None = None) -> Mapping[str, Spec]:
         own = _read(path)
         base = own.pop("extends", path.stem)
         if base != path.stem and base not in rows:
-            raise AgentError(f"{path}: extends", f"no entry is called {base!r}", f"known: {', '.join(sorted(rows))}")
+            raise AgentError(f"{path}: extends", f"no entry is called {base!r}", suggestion(base, rows, "entries"))
         rows[path.stem] = merged(rows.get(base, {}), {"id": path.stem, **own})
         specs[path.stem] = _spec(rows[path.stem], path)
     return MappingProxyType(_with_common_limits(specs))
@@ -67,12 +68,12 @@ def _spec(row: Mapping[str, Any], path: Path) -> Spec:
     try:
         spec = Spec.model_validate(row)
     except ValidationError as broken:
-        raise _told(broken, path) from broken
+        raise _told(broken, path, Spec) from broken
     if spec.print is None or not spec.print.dialect:
         return spec
     if (spoken := dialects().get(spec.print.dialect)) is None:
-        known = f"known: {', '.join(dialects())}"
-        raise AgentError(f"{path}: print.dialect", f"no dialect is called {spec.print.dialect!r}", known)
+        what = f"no dialect is called {spec.print.dialect!r}"
+        raise AgentError(f"{path}: print.dialect", what, suggestion(spec.print.dialect, dialects(), "dialects"))
     return spec.model_copy(update={"event": spec.event + spoken.event, "limit": spec.limit + spoken.limit})
 
 
@@ -93,22 +94,24 @@ def _dialect(path: Path) -> Dialect:
     try:
         return Dialect.model_validate(_read(path))
     except ValidationError as broken:
-        raise _told(broken, path) from broken
+        raise _told(broken, path, Dialect) from broken
 
 
-def _told(broken: ValidationError, path: Path) -> AgentError:
+def _told(broken: ValidationError, path: Path, model: type[BaseModel]) -> AgentError:
     first = broken.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    more = f"and {broken.error_count() - 1} more" if broken.error_count() > 1 else ""
-    what = "no such key" if first["type"] == "extra_forbidden" else first["msg"]
-    return AgentError(f"{path}: {key}" if key else str(path), what, more)
+    more = f", and {broken.error_count() - 1} more" if broken.error_count() > 1 else ""
+    unknown = first["type"] == "extra_forbidden"
+    what = "no such key" if unknown else first["msg"]
+    hint = suggestion(str(first["loc"][-1]), keys_at(model, first["loc"])) if unknown else ""
+    return AgentError(f"{path}: {key}" if key else str(path), f"{what}{more}", hint)
 
 
 def _with_common_limits(specs: Mapping[str, Spec]) -> dict[str, Spec]:
     try:
         common = TypeAdapter(tuple[LimitRule, ...]).validate_python(_read(COMMON_LIMITS)["limit"])
     except ValidationError as broken:
-        raise _told(broken, COMMON_LIMITS) from broken
+        raise _told(broken, COMMON_LIMITS, LimitRule) from broken
     return {
         name: spec.model_copy(update={"limit": spec.limit + common}) if spec.common_limits else spec
         for name, spec in specs.items()

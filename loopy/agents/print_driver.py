@@ -20,6 +20,7 @@ from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import FULL_DISK, Failure
+from loopy.domain.tables import suggestion
 from loopy.ports import Brief, Clock, Leash, Sandbox, Workspace
 from loopy.process.command import Command, Ending, Exit, Limits, Marker
 from loopy.process.runner import run
@@ -146,7 +147,7 @@ class PrintDriver:
         return run(command, authorised=on.leash.authorised, on_output=attempt.output, stopping=attempt.stopping)
 
     def _unknown(self, agent: Agent) -> str:
-        return f"the catalogue has no entry {agent.cli!r}; known: {', '.join(sorted(self._catalog))}"
+        return f"the catalogue has no entry {agent.cli!r}; {suggestion(agent.cli, self._catalog, 'entries')}"
 
 
 @dataclass(frozen=True, slots=True)

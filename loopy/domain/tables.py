@@ -64,7 +64,7 @@ def _explained(model: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:
     loc, kind = detail["loc"], detail["type"]
     last = loc[-1] if loc else ""
     if kind == "extra_forbidden":
-        return "no such key", suggestion(str(last), _keys_at(model, loc))
+        return "no such key", suggestion(str(last), keys_at(model, loc))
     if kind == "missing":
         return "is missing", ""
     if kind == "string_pattern_mismatch" and last == "name":
@@ -80,7 +80,8 @@ def _command_hint(loc: Location, kind: str) -> str:
     return WORDS if "argv" in names else COMMANDS if "setup" in names else ""
 
 
-def _keys_at(model: type[BaseModel], loc: Location) -> Iterable[str]:
+def keys_at(model: type[BaseModel], loc: Location) -> Iterable[str]:
+    """Return the keys that the table has in which the last part of `loc` stands."""
     current = model
     for part in loc[:-1]:
         field = current.model_fields.get(part) if isinstance(part, str) else None

@@ -149,6 +149,13 @@ def test_an_odd_json_cli_is_one_file(tmp_path: Path) -> None:
     [
         ('name = "x"\ncolour = 1\n[print]\nargv = ["x"]', "colour", "no such key"),
         ('name = "x"\n[print]\nargv = ["x"]\nresme = ["x"]', "print.resme", "no such key"),
+        ('name = "x"\n[print]\nargv = ["x"]\nresme = ["x"]', "print.resme", "did you mean 'resume'?"),
+        ('name = "x"\n[env]\npas = ["X"]\n[print]\nargv = ["x"]', "env.pas", "did you mean 'pass'?"),
+        ('nme = "x"\n[print]\nargv = ["x"]\nresme = ["x"]', "name", "and 2 more"),
+        ('name = "x"\n[print]\nargv = ["x"]\n[[limit]]\nclas = "quota"\non = "event"\nregex = "x"', "limit.0.class", ""),
+        ('name = "x"\n[print]\nargv = ["x"]\n[[event]]\nemit = "tool"\nfeilds = {}', "event.0.feilds", "'fields'?"),
+        ('name = "x"\n[print]\nargv = ["x"]\ndialect = "claud"', "print.dialect", "did you mean 'claude'?"),
+        ('name = "x"\n[print]\nargv = ["x"]\nmodel_env = "A B"', "print.model_env", ""),
         ('name = "x"\n[print]\nargv = ["{bin}", "{promt}"]', "print", "unknown placeholder {promt}"),
         ('name = "x"\n[print]\nprompt = "argv"\nargv = ["{bin}"]', "print", "needs {prompt}"),
         ('name = "x"\n[print]\nargv = ["x"]\n[[limit]]\nclass = "quta"\non = "event"\nregex = "x"', "limit.0.class", ""),
@@ -159,7 +166,7 @@ def test_an_odd_json_cli_is_one_file(tmp_path: Path) -> None:
         ('name = "x"\n[print]\nargv = ["x"]\n[[event]]\nemit = "tool"\nwhere = { a = 1 }', "event.0", "needs `each`"),
         ('name = "x"', "x.toml", "needs a [print] or an [acp] block"),
         ("name = ", "x.toml", ""),
-        ('extends = "cladue"', "extends", "no entry is called 'cladue'"),
+        ('extends = "cladue"', "extends", "did you mean 'claude'?"),
         ('id = "y"\nname = "x"\n[print]\nargv = ["x"]', "id", "not the file's name"),
     ],
 )  # fmt: skip
