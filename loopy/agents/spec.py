@@ -104,6 +104,7 @@ class Print(Value):
     output: Literal["jsonl", "json", "text"] = "text"
     dialect: str = ""  # whose stream it speaks: `[[event]]` and `[[limit]]` rows that come after the entry's own
     model: Argv = ()
+    model_env: VariableName | None = None  # for a CLI whose model is chosen by a variable
     session: Argv = ()
     resume: Argv = ()
     resume_refused: Regex = ""  # what it says when it does not know the session
