@@ -142,11 +142,3 @@ def test_codex_is_resumed_in_its_own_order_of_words(tmp_path: Path) -> None:
 def test_an_agent_that_only_reviews_gets_no_right_to_write(tmp_path: Path) -> None:
     argv, _ = drive(tmp_path, "codex", Brief("p", 1), kind=AgentKind.REVIEW)
     assert argv[5:7] == ["-s", "read-only"]
-
-
-def test_every_shipped_entry_is_called_without_a_placeholder_left(tmp_path: Path) -> None:
-    for cli, spec in CATALOG.items():
-        if spec.detect.bin:
-            for session in ("", "s-1"):
-                argv, _ = drive(tmp_path, cli, Brief("{prompt} {x}", 1, session_id=session), model="m")
-                assert not any("{" in str(word) for word in argv)
