@@ -67,8 +67,9 @@ lock: setup ## resolve pyproject.toml's ranges into requirements.lock anew, and 
 	$(BIN)/uv pip compile pyproject.toml --extra postgres --group image -c requirements.lock --universal --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate -q -o requirements.image.lock
 
-reference: setup ## write docs/reference.md from the commands
+reference: setup ## write docs/reference.md from the commands, docs/agents.md and the schema of an entry from the catalogue
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/agents_page.py
 
 clean: ## remove caches and builds; the virtual environment stays
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
