@@ -14,7 +14,7 @@ from loopy.agents.catalogue import SHIPPED
 from loopy.agents.environment import Operator
 from loopy.agents.health import Health
 from loopy.agents.launch import Launch, command_line, prepare
-from loopy.agents.spec import GROUPS, PLACEHOLDER, WORDS, Print, Spec
+from loopy.agents.spec import PLACEHOLDER, WORDS, Print, Spec
 from loopy.domain.agent import Agent, AgentKind, Turned
 from loopy.domain.outward import OUTWARD
 from loopy.ports import Brief
@@ -34,6 +34,13 @@ NOT_ON_NPM = {
 NOT_ON_PYPI = {
     "antigravity", "devin-cli", "openclaw", "forgecode", "agentless", "aide", "codel", "goose-ai", "kimi-code",
     "poolside", "cursor-agent", "kiro-cli", "iflow", "kimi", "kimi-cli", "deepagents-cli", "aider-ce",
+}  # fmt: skip
+
+# Words that let an agent do what it likes.
+FREELY = {
+    "-y", "yolo", "--yolo", "--force", "--auto", "--auto-approve", "--always-approve", "--full-auto", "--yes-always",
+    "--trust-all-tools", "--tools-all", "--approve-all", "bypass", "bypassPermissions", "acceptEdits", "workspace-write",
+    "--dangerously-skip-permissions", "--dangerously-allow-all", "--dangerously-bypass-approvals-and-sandbox",
 }  # fmt: skip
 
 
@@ -130,7 +137,7 @@ def test_the_prompt_comes_in_whole_and_where_nothing_eats_it(spec: Spec) -> None
         assert sum("<prompt_file>" in word for word in argv) == (1 if where == "file" else 0)
         if where == "argv":
             before = template[template.index("{prompt}") - 1]
-            assert before not in GROUPS, "a group's last flag might take the prompt for its value"
+            assert not before.startswith("{*"), "a group's last flag might take the prompt for its value"
         assert not {"sh", "bash", "-lc", "env", "eval"} & set(argv), "no shell sees the prompt"
 
 
@@ -154,10 +161,12 @@ def test_model_and_session_stand_where_they_are_asked_for_and_only_there(spec: S
 @each(HEADLESS)
 def test_a_reader_never_gets_the_flags_of_a_worker(spec: Spec) -> None:
     read, work = block(spec).approve.read_only, block(spec).approve.work
+    assert not FREELY & set(read)
     for _, agent, argv in lines(spec):
         mine, others = (read, work) if agent.kind is AgentKind.REVIEW else (work, read)
         assert any(argv[at : at + len(mine)] == mine for at in range(len(argv)))
         assert not ({word for word in others if word.startswith("-")} - set(mine)) & set(argv)
+        assert agent.kind is not AgentKind.REVIEW or not FREELY & set(argv)
 
 
 @each(HEADLESS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from loopy.agents.reading import Reading
 from loopy.domain.agent import Usage
 from loopy.domain.failures import Failure
 from tests.agents import family_streams as streams
 from tests.agents import streams as recorded
-from tests.agents.support import CATALOG
+from tests.agents.support import CATALOG, NOW
 from tests.agents.test_recorded_streams import BAD, OK, failure, named, read
 
 SESSION = recorded.SESSION
@@ -76,7 +77,7 @@ def test_a_good_stream_gives_tools_and_files(cli: str, stream: str, tools: list[
         ("mistral-vibe", "", "Error: status 429: rate limited", Failure.THROTTLE),
         ("oh-my-pi", streams.PI_LIMIT, "", Failure.QUOTA),
         ("continue", "", streams.CONTINUE_LIMIT, Failure.THROTTLE),
-        ("continue", "", '{"status":"error","message":"401 Incorrect API key"}', Failure.AUTH),
+        ("continue", "", '{"status":"error","message":"403 this project is closed"}', Failure.AUTH),
         ("nanocoder", "", "Rate limit: usage limit, try again later", Failure.THROTTLE),
         ("kilo", "", recorded.OPENCODE_LOG, Failure.QUOTA),
         ("kiro", "", "You have reached your monthly usage limit. It resets on 12/01", Failure.QUOTA),
@@ -86,9 +87,29 @@ def test_a_limit_is_classified(cli: str, stream: str, stderr: str, expected: Fai
     assert failure(cli, stream, BAD, stderr) is expected
 
 
-@pytest.mark.parametrize("stream", [streams.PI_LIMIT])
-def test_a_limit_with_exit_code_0_is_one_all_the_same(stream: str) -> None:
-    assert failure("oh-my-pi", stream, OK) is Failure.QUOTA
+@pytest.mark.parametrize(
+    ("cli", "stream"),
+    [
+        ("cursor", streams.CURSOR_OK),
+        ("letta", streams.LETTA_OK),
+        ("grok-build", streams.GROK_OK),
+        ("goose", streams.GOOSE_OK),
+        ("droid", streams.DROID_OK),
+        ("mistral-vibe", streams.VIBE_OK),
+        ("oh-my-pi", streams.PI_OK),
+    ],
+)
+def test_a_tool_is_open_from_its_start_to_its_end(cli: str, stream: str) -> None:
+    reading, was_open = Reading(CATALOG[cli], lambda: NOW), False
+    for line in stream.splitlines()[:-1]:
+        list(reading.stdout(line))
+        was_open = was_open or bool(reading.open_tools)
+    assert was_open
+    assert not reading.open_tools
+
+
+def test_a_limit_with_exit_code_0_is_one_all_the_same() -> None:
+    assert failure("oh-my-pi", streams.PI_LIMIT, OK) is Failure.QUOTA
 
 
 def test_a_success_after_a_retry_takes_the_failure_back() -> None:
