@@ -64,7 +64,7 @@ def test_the_example_is_added_by_one_file_and_one_command(tmp_path: Path) -> Non
     (tmp_path / "home").mkdir(mode=0o700)
     (tmp_path / "home" / "agents").mkdir(mode=0o700)
     (tmp_path / "home" / "agents" / "hare.toml").write_text(example(), encoding="utf-8")
-    command = next(line.split() for line in PAGE.splitlines() if line.startswith("    loopy agent add hare"))
+    command = next(line.split() for line in PAGE.splitlines() if line.startswith("    loopy agent create hare"))
     said = CliRunner().invoke(cli, command[1:], env={"LOOPY_HOME": str(tmp_path / "home")})
     assert said.exit_code == 0, said.output
     assert 'cli = "hare"' in (tmp_path / "home" / "loopy.toml").read_text(encoding="utf-8")

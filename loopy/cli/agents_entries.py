@@ -109,6 +109,6 @@ def _kept(entry: Entry, folder: Path, known: Any) -> str:
 @options.example("loopy agents schema > entry.schema.json")
 def schema() -> None:
     """Print the JSON Schema of a catalogue entry, for editors and for checks."""
-    from loopy.agents.spec import Spec
+    from loopy.agents.schema import entry_schema
 
-    click.echo(json.dumps(Spec.model_json_schema(), indent=2))
+    click.echo(json.dumps(entry_schema(), indent=2, ensure_ascii=False))

@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from click.testing import CliRunner
+
 from loopy.agents.catalogue import SHIPPED
 from loopy.agents.schema import entry_schema
+from loopy.cli.main import cli
 
 COMMITTED = SHIPPED.parent / "entry.schema.json"
 
@@ -29,3 +32,8 @@ def test_a_row_that_changes_another_entry_may_leave_everything_out() -> None:
     schema = entry_schema()
     assert demanded(schema) == demanded(schema["$defs"]["Print"]) == demanded(schema["$defs"]["Acp"]) == []
     assert "regex" in demanded(schema["$defs"]["LimitRule"])
+
+
+def test_the_command_prints_it() -> None:
+    said = CliRunner().invoke(cli, ["agents", "schema"])
+    assert json.loads(said.output) == entry_schema()
