@@ -127,8 +127,8 @@ ANTIGRAVITY_OK = lines(
 )
 ANTIGRAVITY_LIMIT = lines({"type": "result", "status": "ERROR", "error": "Individual quota reached. Resets in 2h10m"})
 
-# README of mistralai/mistral-vibe
-VIBE_OK = lines(
+# the installed grok-cli 0.0.34; README of mistralai/mistral-vibe
+CHAT_OK = lines(
     {"role": "user", "content": "do it"},
     {
         "role": "assistant",
@@ -138,6 +138,14 @@ VIBE_OK = lines(
     },
     {"role": "tool", "tool_call_id": "c1", "name": "write_file", "content": "rate limit"},
     {"role": "assistant", "content": "Done."},
+)
+
+GROK_CLI_LIMIT = lines(
+    {"role": "user", "content": "do it"},
+    {
+        "role": "assistant",
+        "content": "Sorry, I encountered an error: Grok API error: 429 The usage limit has been reached",
+    },
 )
 
 # the installed pi 0.87.1, from which oh-my-pi was made
@@ -181,7 +189,37 @@ OPENCLAW_OK = """some banner
   }
 }
 """
+# the installed gptme 0.35.1
+GPTME_OK = lines(
+    {"type": "message", "role": "user", "content": "do it", "timestamp": "2026-11-23T04:31:44"},
+    {
+        "type": "message",
+        "role": "assistant",
+        "content": '@shell(call_1): {"command": "ls"}',
+        "metadata": {"model": "local/scripted", "usage": {"input_tokens": 400, "output_tokens": 40}},
+    },
+    {
+        "type": "message",
+        "role": "system",
+        "content": "Ran command: `ls`",
+        "call_id": "c",
+        "metadata": {"tool": "shell"},
+    },
+    {
+        "type": "message",
+        "role": "assistant",
+        "content": "Done.",
+        "metadata": {"model": "local/scripted", "usage": {"input_tokens": 600, "output_tokens": 40}},
+    },
+)
 CONTINUE_OK = lines({"response": "Done.", "status": "success", "note": ""})
 CONTINUE_LIMIT = lines({"status": "error", "message": "429 Too Many Requests"})
-NANOCODER_OK = lines({"finalText": "Done.", "toolCalls": 2})
+NANOCODER_OK = """{
+  "kind": "success",
+  "exitCode": 0,
+  "finalText": "Done.",
+  "toolCalls": [{"name": "write_file", "arguments": {"path": "NOTES.md"}, "result": "ok", "error": null}],
+  "usage": {"inputTokens": 1000, "outputTokens": 80, "totalTokens": 1080}
+}
+"""
 AUGGIE_OK = lines({"type": "result", "result": "Done.", "is_error": False, "session_id": SESSION})

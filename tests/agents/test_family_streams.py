@@ -24,11 +24,12 @@ SESSION = recorded.SESSION
         ("goose", streams.GOOSE_OK, "", (1000, 80, 2_000)),
         ("droid", streams.DROID_OK, SESSION, (1000, 80, None)),
         ("antigravity", streams.ANTIGRAVITY_OK, SESSION, (1000, 80, None)),
-        ("mistral-vibe", streams.VIBE_OK, "", (None, None, None)),
+        ("mistral-vibe", streams.CHAT_OK, "", (None, None, None)),
         ("oh-my-pi", streams.PI_OK, SESSION, (1000, 80, 2_000)),
+        ("gptme", streams.GPTME_OK, "", (1000, 80, None)),
         ("openclaw", streams.OPENCLAW_OK, "s-9", (1000, 80, None)),
         ("continue", streams.CONTINUE_OK, "", (None, None, None)),
-        ("nanocoder", streams.NANOCODER_OK, "", (None, None, None)),
+        ("nanocoder", streams.NANOCODER_OK, "", (1000, 80, None)),
         ("auggie", streams.AUGGIE_OK, SESSION, (None, None, None)),
     ],
 )
@@ -40,7 +41,7 @@ def test_a_good_end_gives_session_usage_and_the_last_words(
     assert reading.usage == Usage(input_tokens=usage[0], output_tokens=usage[1], cost_micros=usage[2])
     assert reading.message == "Done."
     assert not reading.open_tools
-    assert reading.failed is (None if cli == "mistral-vibe" else False)
+    assert reading.failed is (None if cli in {"mistral-vibe", "gptme"} else False)
     assert failure(cli, stream, OK) is None
     assert named(events, "agent.output") == []
 
@@ -54,8 +55,11 @@ def test_a_good_end_gives_session_usage_and_the_last_words(
         ("goose", streams.GOOSE_OK, ["ls"], []),
         ("droid", streams.DROID_OK, ["NOTES.md"], []),
         ("antigravity", streams.ANTIGRAVITY_OK, [""], []),
-        ("mistral-vibe", streams.VIBE_OK, ['{"path": "NOTES.md"}'], []),
+        ("mistral-vibe", streams.CHAT_OK, ['{"path": "NOTES.md"}'], []),
         ("oh-my-pi", streams.PI_OK, ["NOTES.md"], []),
+        ("nanocoder", streams.NANOCODER_OK, ["NOTES.md"], []),
+        ("gptme", streams.GPTME_OK, ["Ran command: `ls`"], []),
+        ("grok-cli", streams.CHAT_OK, ['{"path": "NOTES.md"}'], []),
     ],
 )
 def test_a_good_stream_gives_tools_and_files(cli: str, stream: str, tools: list[str], files: list[str]) -> None:
@@ -78,7 +82,9 @@ def test_a_good_stream_gives_tools_and_files(cli: str, stream: str, tools: list[
         ("oh-my-pi", streams.PI_LIMIT, "", Failure.QUOTA),
         ("continue", "", streams.CONTINUE_LIMIT, Failure.THROTTLE),
         ("continue", "", '{"status":"error","message":"403 this project is closed"}', Failure.AUTH),
-        ("nanocoder", "", "Rate limit: usage limit, try again later", Failure.THROTTLE),
+        ("nanocoder", "", "Rate limit: The usage limit has been reached", Failure.QUOTA),
+        ("nanocoder", "", "Rate limit: slow down", Failure.THROTTLE),
+        ("nanocoder", "", "Authentication failed: Invalid API key or credentials", Failure.AUTH),
         ("kilo", "", recorded.OPENCODE_LOG, Failure.QUOTA),
         ("kiro", "", "You have reached your monthly usage limit. It resets on 12/01", Failure.QUOTA),
     ],
@@ -95,7 +101,7 @@ def test_a_limit_is_classified(cli: str, stream: str, stderr: str, expected: Fai
         ("grok-build", streams.GROK_OK),
         ("goose", streams.GOOSE_OK),
         ("droid", streams.DROID_OK),
-        ("mistral-vibe", streams.VIBE_OK),
+        ("mistral-vibe", streams.CHAT_OK),
         ("oh-my-pi", streams.PI_OK),
     ],
 )
@@ -110,6 +116,7 @@ def test_a_tool_is_open_from_its_start_to_its_end(cli: str, stream: str) -> None
 
 def test_a_limit_with_exit_code_0_is_one_all_the_same() -> None:
     assert failure("oh-my-pi", streams.PI_LIMIT, OK) is Failure.QUOTA
+    assert failure("grok-cli", streams.GROK_CLI_LIMIT, OK) is Failure.QUOTA
 
 
 def test_a_success_after_a_retry_takes_the_failure_back() -> None:
