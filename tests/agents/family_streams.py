@@ -189,6 +189,37 @@ OPENCLAW_OK = """some banner
   }
 }
 """
+# the installed reasonix 1.38.11
+REASONIX_START = {"kind": "turn_started", "sessionId": SESSION, "turnId": "t", "seq": 2, "status": "in_progress"}
+REASONIX_OK = lines(
+    {"kind": "turn_status", "sessionId": SESSION, "turnId": "t", "seq": 1, "status": "queued"},
+    REASONIX_START,
+    {"kind": "text", "sessionId": SESSION, "text": "I will do that."},
+    {"kind": "tool_dispatch", "tool": {"id": "c1", "name": "write_file", "partial": True}},
+    {"kind": "usage", "usage": {"promptTokens": 1000, "completionTokens": 80}},
+    {"kind": "message", "sessionId": SESSION, "text": "I will do that."},
+    {
+        "kind": "tool_dispatch",
+        "tool": {"runState": "pending", "id": "c1", "name": "write_file", "args": '{"path": "x"}'},
+    },
+    {"kind": "tool_started", "tool": {"runState": "started", "id": "c1", "name": "write_file"}},
+    {"kind": "tool_result", "tool": {"runState": "completed", "id": "c1", "name": "write_file", "output": "429"}},
+    {"kind": "turn_done", "sessionId": SESSION, "status": "completed"},
+    {
+        "type": "result",
+        "subtype": "success",
+        "is_error": False,
+        "result": "Done.",
+        "usage": {"input_tokens": 1000, "output_tokens": 80, "cache_creation_input_tokens": 1000},
+    },
+)
+
+
+def reasonix_waits(reason: str, until_ms: int) -> str:
+    recovery = {"phase": "headers", "reason": reason, "next_attempt_at": until_ms}
+    return lines(REASONIX_START, {"kind": "retrying", "sessionId": SESSION, "recovery": recovery, "retryAttempt": 1})
+
+
 # the installed gptme 0.35.1
 GPTME_OK = lines(
     {"type": "message", "role": "user", "content": "do it", "timestamp": "2026-11-23T04:31:44"},

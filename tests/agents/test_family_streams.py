@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from loopy.agents.reading import Reading
@@ -26,6 +28,7 @@ SESSION = recorded.SESSION
         ("antigravity", streams.ANTIGRAVITY_OK, SESSION, (1000, 80, None)),
         ("mistral-vibe", streams.CHAT_OK, "", (None, None, None)),
         ("oh-my-pi", streams.PI_OK, SESSION, (1000, 80, 2_000)),
+        ("reasonix", streams.REASONIX_OK, SESSION, (1000, 80, None)),
         ("gptme", streams.GPTME_OK, "", (1000, 80, None)),
         ("openclaw", streams.OPENCLAW_OK, "s-9", (1000, 80, None)),
         ("continue", streams.CONTINUE_OK, "", (None, None, None)),
@@ -59,6 +62,7 @@ def test_a_good_end_gives_session_usage_and_the_last_words(
         ("oh-my-pi", streams.PI_OK, ["NOTES.md"], []),
         ("nanocoder", streams.NANOCODER_OK, ["NOTES.md"], []),
         ("gptme", streams.GPTME_OK, ["Ran command: `ls`"], []),
+        ("reasonix", streams.REASONIX_OK, ['{"path": "x"}'], []),
         ("grok-cli", streams.CHAT_OK, ['{"path": "NOTES.md"}'], []),
     ],
 )
@@ -103,6 +107,7 @@ def test_a_limit_is_classified(cli: str, stream: str, stderr: str, expected: Fai
         ("droid", streams.DROID_OK),
         ("mistral-vibe", streams.CHAT_OK),
         ("oh-my-pi", streams.PI_OK),
+        ("reasonix", streams.REASONIX_OK),
     ],
 )
 def test_a_tool_is_open_from_its_start_to_its_end(cli: str, stream: str) -> None:
@@ -117,6 +122,23 @@ def test_a_tool_is_open_from_its_start_to_its_end(cli: str, stream: str) -> None
 def test_a_limit_with_exit_code_0_is_one_all_the_same() -> None:
     assert failure("oh-my-pi", streams.PI_LIMIT, OK) is Failure.QUOTA
     assert failure("grok-cli", streams.GROK_CLI_LIMIT, OK) is Failure.QUOTA
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("usage_limit_reached", Failure.QUOTA),
+        ("rate_limit_exceeded", Failure.THROTTLE),
+        ("server_is_overloaded", Failure.CAPACITY),
+    ],
+)
+def test_a_long_wait_that_is_announced_is_not_waited_for(reason: str, expected: Failure) -> None:
+    hour, moment = NOW + timedelta(hours=1), NOW + timedelta(seconds=8)
+    reading, _ = read("reasonix", streams.reasonix_waits(reason, int(hour.timestamp() * 1000)))
+    assert reading.stop
+    assert reading.verdict is not None
+    assert (reading.verdict.failure, reading.verdict.resets_at) == (expected, hour)
+    assert not read("reasonix", streams.reasonix_waits(reason, int(moment.timestamp() * 1000)))[0].stop
 
 
 def test_a_success_after_a_retry_takes_the_failure_back() -> None:
