@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from loopy.agents.judge import refused_session
 from loopy.agents.reading import Reading
 from loopy.domain.agent import Usage
 from loopy.domain.failures import Failure
@@ -139,6 +140,11 @@ def test_a_long_wait_that_is_announced_is_not_waited_for(reason: str, expected: 
     assert reading.verdict is not None
     assert (reading.verdict.failure, reading.verdict.resets_at) == (expected, hour)
     assert not read("reasonix", streams.reasonix_waits(reason, int(moment.timestamp() * 1000)))[0].stop
+
+
+def test_a_session_that_is_gone_is_known_as_such() -> None:
+    reading, _ = read("reasonix", "", 'error: no session matches "no-such-session"\n')
+    assert refused_session(CATALOG["reasonix"], reading)
 
 
 def test_a_success_after_a_retry_takes_the_failure_back() -> None:
