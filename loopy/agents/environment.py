@@ -49,7 +49,9 @@ def allowed(spec: Spec, agent: Agent, operator: Operator) -> dict[str, str]:
     """Return the part of the operator's environment that the lists name, then the settings of entry and agent."""
     names = (*ALWAYS, *spec.auth.env, *spec.auth.base_url.values(), *spec.env.passed, *agent.pass_env)
     passed = {name: operator.env[name] for name in names if operator.env.get(name)}
-    return {**passed, **FIXED, **spec.env.set, **agent.env}
+    by_variable = spec.print.model_env if spec.print and agent.model else None
+    model = {by_variable: agent.model} if by_variable else {}
+    return {**passed, **FIXED, **spec.env.set, **model, **agent.env}
 
 
 def secrets(env: Mapping[str, str]) -> frozenset[str]:

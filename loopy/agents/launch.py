@@ -87,8 +87,6 @@ def prepare(
     prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
     _write(prompt_file, brief.prompt)
     env["LOOPY_PROMPT_FILE"] = str(prompt_file)
-    if block.model_env and agent.model:
-        env[block.model_env] = agent.model
     words = _words(spec, agent, brief, place, token) | {"bin": found, "prompt_file": str(prompt_file)}
     prompt = brief.prompt
     if block.prompt == "argv" and len(prompt.encode()) > block.prompt_max_bytes:

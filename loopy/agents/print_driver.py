@@ -20,7 +20,6 @@ from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import FULL_DISK, Failure
-from loopy.domain.tables import suggestion
 from loopy.ports import Brief, Clock, Leash, Sandbox, Workspace
 from loopy.process.command import Command, Ending, Exit, Limits, Marker
 from loopy.process.runner import run
@@ -147,7 +146,7 @@ class PrintDriver:
         return run(command, authorised=on.leash.authorised, on_output=attempt.output, stopping=attempt.stopping)
 
     def _unknown(self, agent: Agent) -> str:
-        return f"the catalogue has no entry {agent.cli!r}; {suggestion(agent.cli, self._catalog, 'entries')}"
+        return f"the catalogue has no entry {agent.cli!r}; known: {', '.join(sorted(self._catalog))}"
 
 
 @dataclass(frozen=True, slots=True)
