@@ -82,7 +82,7 @@ class Reading:
             self._whole_chars += len(line)
             return
         node = _parsed(line)
-        if node is not None and self._known(node):
+        if node is not None and any(holds(row.when, node) for row in self._rows):
             self.spoke = True
             yield from self._emit(node)
         elif node is None or self._output == "text":  # of a JSON stream, what no row knows is noise
@@ -103,15 +103,12 @@ class Reading:
         if self._whole:
             text, self._whole = "\n".join(self._whole), []
             node = _parsed(text[text.find("{") :] if "{" in text else "")
-            if node is not None and self._known(node):
+            if node is not None and any(holds(row.when, node) for row in self._rows):
                 self.spoke = True
                 yield from self._emit(node)
             else:
                 self.tails[Channel.STDOUT].extend(text[-20_000:].splitlines())
                 yield StreamEvent("agent.output", text), None
-
-    def _known(self, line: Mapping[str, Any]) -> bool:
-        return any(holds(row.when, line) for row in self._rows)
 
     def _emit(self, line: Mapping[str, Any]) -> Iterator[Emitted]:
         for row in self._rows:
