@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -68,7 +69,7 @@ def import_acp(index: Path, only: tuple[str, ...], as_json: bool) -> int:
     from loopy.cli.words import text_of
 
     folder = open_home().settings.agents_dir
-    known = load_catalog(folder)
+    known = {name: spec.id for spec in load_catalog(folder).values() for name in (spec.id, *spec.aliases)}
     written, told = list[str](), dict[str, str]()
     try:
         text = text_of(index.read_bytes(), str(index))
@@ -91,13 +92,13 @@ def import_acp(index: Path, only: tuple[str, ...], as_json: bool) -> int:
     return int(not written)
 
 
-def _kept(entry: Entry, folder: Path, known: Any) -> str:
+def _kept(entry: Entry, folder: Path, known: Mapping[str, str]) -> str:
     """Write the entry; return why not, "" when it was written."""
     from loopy.agents.entries import keep
     from loopy.domain.errors import AgentError
 
-    if entry.id in known:
-        return f"{entry.id}: the catalogue has it"
+    if ours := known.get(entry.id):
+        return f"{entry.id}: the catalogue has it" + (f" as {ours}" if ours != entry.id else "")
     try:
         keep(entry, folder)
     except AgentError as error:

@@ -157,6 +157,14 @@ def test_only_the_named_agents_of_a_registry_are_taken(settled: House, tmp_path:
     assert [file.name for file in (settled.home / "agents").glob("*.toml")] == ["npm-agent.toml"]
 
 
+def test_an_agent_of_a_registry_is_known_by_its_other_name(settled: House, tmp_path: Path) -> None:
+    index = tmp_path / "registry.json"
+    droid = {"id": "factory-droid", "name": "Droid", "distribution": {"npx": {"package": "droid"}}}
+    index.write_text(json.dumps({"agents": [droid]}))
+    assert "the catalogue has it as droid" in settled.loopy("agents", "import-acp", str(index)).out
+    assert not list((settled.home / "agents").glob("*.toml"))
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"agents": 1}', "\xff", "{"])
 def test_what_is_no_index_is_refused(settled: House, tmp_path: Path, text: str) -> None:
     index = tmp_path / "registry.json"
