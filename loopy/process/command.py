@@ -39,7 +39,8 @@ class Command:
     A bare program name is looked up in the absolute folders of `env["PATH"]`. Commands with the same `lock` (which
     needs a marker) run one after the other; whoever waits for it longer than `lock_patience_s` has lost. `idle_s` counts from the last byte of
     output, `wall_s` from the start, both only while this host is awake. `silence_s` is how long the guard lives without
-    a word from the worker; it follows from the worker's lease (see `silence`) and is set here by tests only.
+    a word from the worker; it follows from the worker's lease (see `silence`) and is set here by tests only. With
+    `duplex` the standard input stays open after `stdin`, for what `run` is given to write while the command runs.
     """
 
     argv: tuple[str, ...]
@@ -47,6 +48,7 @@ class Command:
     env: Mapping[str, str]
     wall_s: float
     stdin: bytes = field(default=b"", repr=False)
+    duplex: bool = False
     lock: Path | None = None
     marker: Marker | None = None
     idle_s: float | None = None

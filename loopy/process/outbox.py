@@ -11,7 +11,7 @@ class Outbox:
 
     def __init__(self, pipe: FileIO, selector: BaseSelector) -> None:
         self._pipe, self._selector = pipe, selector
-        self._rest = memoryview(b"")
+        self._rest = bytearray()
         self._last = self._waiting = False
 
     @property
@@ -19,19 +19,25 @@ class Outbox:
         """Whether all that was given is written."""
         return not self._rest
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much its reader has yet to take; whoever writes without end must look at it."""
+        return len(self._rest)
+
     def send(self, data: bytes, *, last: bool = False) -> None:
         """Write now or later; after the `last` bytes the pipe is closed. A reader that is gone is no error."""
-        if self._pipe.closed:
+        if self._pipe.closed or self._last:
             return
-        self._rest, self._last = memoryview(bytes(self._rest) + data), self._last or last
+        self._rest += data
+        self._last = last
         self._flush()
 
     def _flush(self) -> None:
         try:
             while self._rest and (written := self._pipe.write(self._rest)):
-                self._rest = self._rest[written:]
+                del self._rest[:written]
         except BrokenPipeError:
-            self._rest, self._last = memoryview(b""), True
+            self._rest, self._last = bytearray(), True
         if self._rest and not self._waiting:
             self._selector.register(self._pipe, EVENT_WRITE, self._flush)
             self._waiting = True

@@ -39,17 +39,19 @@ def run(
     on_output: Callable[[Stream, bytes], None] = lambda _stream, _chunk: None,
     stopping: Callable[[], str | None] = lambda: None,
     on_started: Callable[[int], None] = lambda _pid: None,
+    on_input: Callable[[Outbox], None] = lambda _input: None,
 ) -> Exit:
     """Run the command to its end and return how it ended; by then nothing that it started is alive (see `Exit`).
 
     Once the guard holds the command's lock, `authorised` must still say yes, else nothing starts and the ending is LOST.
     `on_output` gets chunks of at most 64 KiB in the order of each stream; while it works, the command blocks. An answer
-    of `stopping` ends the command with that reason. All four are called in this thread; what they raise ends the command
+    of `stopping` ends the command with that reason. `on_input` gets the standard input of a `duplex` command once, when it
+    has started; what is sent there never blocks. All five are called in this thread; what they raise ends the command
     first and then rises. One that blocks for `silence_s` makes the guard end the command as SILENT. Raise ProcessError
     if the command cannot be started for another reason than a missing program.
     """
     with ExitStack() as closing:
-        watch = _Watch(command, closing, authorised, on_output, stopping, on_started)
+        watch = _Watch(command, closing, authorised, on_output, stopping, on_started, on_input)
         try:
             return watch.hold()
         except BaseException:
@@ -68,9 +70,10 @@ class _Watch:
         on_output: Callable[[Stream, bytes], None],
         stopping: Callable[[], str | None],
         on_started: Callable[[int], None],
+        on_input: Callable[[Outbox], None],
     ) -> None:
         self.command, self.authorised, self.on_output = command, authorised, on_output
-        self.stopping, self.on_started = stopping, on_started
+        self.stopping, self.on_started, self.on_input = stopping, on_started, on_input
         self.clock, self.began = AwakeClock(), time.monotonic()
         self.guard = spawn(command, closing)
         self.selector = closing.enter_context(selectors.DefaultSelector())
@@ -106,6 +109,7 @@ class _Watch:
         self.on_output = lambda _stream, _chunk: None
         self.stopping = lambda: None
         self.on_started = lambda _pid: None
+        self.on_input = lambda _input: None
         self.authorised = lambda: False
         self._end(Exit(Ending.STOPPED))
         while not self.gone:
@@ -177,8 +181,10 @@ class _Watch:
         self.started_at = self.active_at = self.clock.look()
         for stream, pipe in self._pipes():
             self.selector.register(pipe, selectors.EVENT_READ, partial(self._take, stream, pipe))
-        self.stdin.send(self.command.stdin, last=True)
+        self.stdin.send(self.command.stdin, last=not self.command.duplex)
         self.on_started(pid)
+        if self.command.duplex:
+            self.on_input(self.stdin)
 
     def _refused(self, stage: str, number: int) -> Exit | ProcessError:
         why, program = os.strerror(number), self.command.argv[0]

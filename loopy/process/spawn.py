@@ -56,7 +56,7 @@ def spawn(command: Command, closing: ExitStack) -> Guarded:
             stderr_w, stderr = _from_them(passed, closing)
             popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, str(control_r), str(status_w)],
-                stdin=stdin_r if command.stdin else subprocess.DEVNULL,
+                stdin=stdin_r if command.stdin or command.duplex else subprocess.DEVNULL,
                 stdout=stdout_w,
                 stderr=stderr_w,
                 pass_fds=(control_r, status_w),
