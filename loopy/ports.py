@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -156,11 +156,15 @@ class Workspaces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What an agent is told for one turn: the prompt, and the session to resume if it is the same agent's."""
+    """What an agent is told for one turn: the prompt, and the session to resume if it is the same agent's.
+
+    By `policy` the driver answers what the agent asks before it acts, where it does; the gate judges the change in any case.
+    """
 
     prompt: str
     turn: int
     session_id: str = ""
+    policy: Policy = field(default_factory=Policy)
 
 
 class Driver(Protocol):

@@ -5,26 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from loopy.agents.judge import FINISHED, LIMIT, OURS, STALLED, judge, refused_session
+from loopy.agents.limits import Verdict
 from loopy.agents.reading import Emitted, Reading
+from loopy.agents.rules import EventRule
 from loopy.agents.spec import Spec
 from loopy.agents.stream import LiveStream
 from loopy.agents.transcript import Transcript
 from loopy.domain.agent import Agent
 from loopy.ports import Clock, Leash
+from loopy.process.command import Ending, Exit
+from loopy.process.outbox import Outbox
 from loopy.process.text import Lines
 
 LINE_CHARS = 4 * 1024 * 1024  # JSON streams carry whole tool outputs in a line
 
-LIMIT, STALLED, FINISHED = "limit", "stalled", "finished"  # our own reasons to stop, beside those of the leash
-
 
 class Attempt:
-    """The receiving end of one process."""
+    """The receiving end of one process; `duplex` when it also writes to it."""
+
+    duplex = False
 
     def __init__(
-        self, spec: Spec, agent: Agent, leash: Leash, clock: Clock, transcript: Transcript, stream: LiveStream
+        self,
+        spec: Spec,
+        agent: Agent,
+        leash: Leash,
+        clock: Clock,
+        transcript: Transcript,
+        stream: LiveStream,
+        rows: tuple[EventRule, ...] | None = None,
     ) -> None:
-        self.reading = Reading(spec, clock.now)
+        self.reading = Reading(spec, clock.now, rows)
+        self.spec, self.agent = spec, agent
         self._leash, self._clock, self._transcript, self._stream = leash, clock, transcript, stream
         self._lines = {"stdout": Lines(max_line=LINE_CHARS), "stderr": Lines(max_line=65_536)}
         self._idle_s = max(agent.idle_s, spec.watchdog.idle_s)
@@ -37,6 +50,23 @@ class Attempt:
     def longest_idle_s(self) -> float:
         """The silence after which the process ends in any case."""
         return float(self._tool_idle_s)
+
+    @property
+    def session_refused(self) -> bool:
+        """Whether the CLI did nothing because it does not know the session that it was to resume."""
+        return refused_session(self.spec, self.reading)
+
+    def stopped_by_leash(self, ended: Exit) -> str:
+        """Return the leash's word for which the attempt ended, "" when it ended for another reason."""
+        ours = ended.ending is Ending.STOPPED and ended.stopped_for == self.stopped_for not in OURS
+        return self.stopped_for if ours else ""
+
+    def verdict(self, ended: Exit) -> Verdict | None:
+        """Return what stopped the attempt, None when it ended by itself and its change is to be looked at."""
+        return judge(self.reading, ended, self.agent, self._clock.now())
+
+    def opened(self, pipe: Outbox) -> None:
+        """Take the process's standard input, if it is a `duplex` one."""
 
     def output(self, stream: Literal["stdout", "stderr"], chunk: bytes) -> None:
         """Take in a piece of output."""

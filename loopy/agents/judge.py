@@ -10,7 +10,6 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
-from loopy.agents.attempt import STALLED
 from loopy.agents.limits import Verdict, classify
 from loopy.agents.reading import Reading
 from loopy.agents.rules import Channel
@@ -19,6 +18,9 @@ from loopy.domain.agent import Agent
 from loopy.domain.failures import Failure
 from loopy.process.command import Ending, Exit
 
+LIMIT, STALLED, FINISHED = "limit", "stalled", "finished"  # our own reasons to stop, beside those of the leash
+DEAF = "it does not read what it is sent"
+OURS = frozenset({LIMIT, STALLED, FINISHED, DEAF})
 ERRORS = (Channel.EVENT, Channel.STDERR)
 
 
@@ -48,7 +50,7 @@ def refused_session(spec: Spec, reading: Reading) -> bool:
 
 
 def _by_ending(reading: Reading, ended: Exit, agent: Agent) -> Verdict | None:
-    last = _last_words(reading)
+    last = last_words(reading)
     failure, why = Failure.AGENT_STALLED, ""
     match ended.ending:
         case Ending.EXITED:
@@ -73,7 +75,8 @@ def _nothing_done(reading: Reading, ended: Exit, last: str) -> Verdict | None:
     return Verdict(Failure.AGENT_CRASH, f"exit code {ended.code}{last}") if failed or mute else None
 
 
-def _last_words(reading: Reading) -> str:
+def last_words(reading: Reading) -> str:
+    """Return the end of a sentence on a failure: what the agent said last on its error channels, "" for nothing."""
     for channel in (Channel.EVENT, Channel.STDERR, Channel.STDOUT):
         lines = reading.tail(channel).strip().splitlines()
         if lines:

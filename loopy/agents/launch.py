@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopy.agents.environment import Operator, allowed, refused, with_homes
-from loopy.agents.spec import Print, Spec
+from loopy.agents.spec import Acp, Print, Spec
 from loopy.domain.agent import Agent, AgentKind
 from loopy.domain.failures import Failure
 from loopy.ports import Brief, Workspace
@@ -60,18 +60,21 @@ def missing(spec: Spec, agent: Agent) -> str:
     return f"{spec.name}: no program `{names}` on the PATH" + (f"; install it: {hint}" if hint else "")
 
 
-def prepare(
-    spec: Spec,
-    agent: Agent,
-    brief: Brief,
-    place: Workspace,
-    token: int,
-    operator: Operator,
-) -> Launch | Refusal:
-    """Return the launch of one attempt; writes the prompt's file and the scratch home into the run's folder."""
-    block = spec.print
-    if block is None:
-        return Refusal(Failure.AGENT_MISSING, f"{spec.name} has no headless mode that this driver can use")
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every launch stands on, whatever is spoken then: the environment, the program, the run's own folders."""
+
+    env: Mapping[str, str] = field(repr=False)
+    bin: str
+    prompt_file: Path
+    scratch: Path
+    writable: tuple[Path, ...]
+
+
+def ground(
+    spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int, operator: Operator
+) -> Ground | Refusal:
+    """Return what a launch stands on; writes the prompt's file and the scratch home into the run's folder."""
     if bad := refused(spec, agent):
         return Refusal(Failure.POLICY_REFUSED, f"an agent never gets {', '.join(bad)}: take it out of `env`/`pass_env`")
     env = allowed(spec, agent, operator)
@@ -87,16 +90,62 @@ def prepare(
     prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
     _write(prompt_file, brief.prompt)
     env["LOOPY_PROMPT_FILE"] = str(prompt_file)
-    words = _words(spec, agent, brief, place, token) | {"bin": found, "prompt_file": str(prompt_file)}
+    return Ground(env, found, prompt_file, scratch, (scratch, *opened))
+
+
+def prepare(
+    spec: Spec,
+    agent: Agent,
+    brief: Brief,
+    place: Workspace,
+    token: int,
+    operator: Operator,
+) -> Launch | Refusal:
+    """Return the launch of one headless attempt; writes the prompt's file and the scratch home into the run's folder."""
+    block = spec.print
+    if block is None:
+        return Refusal(Failure.AGENT_MISSING, f"{spec.name} has no headless mode that this driver can use")
+    on = ground(spec, agent, brief, place, token, operator)
+    if isinstance(on, Refusal):
+        return on
+    words = _words(spec, agent, brief, place, token) | {"bin": on.bin, "prompt_file": str(on.prompt_file)}
     prompt = brief.prompt
     if block.prompt == "argv" and len(prompt.encode()) > block.prompt_max_bytes:
-        prompt = POINTER.format(path=prompt_file)
+        prompt = POINTER.format(path=on.prompt_file)
     words["prompt"] = prompt
     resuming = bool(brief.session_id and block.resumes)
     argv = command_line(block, agent, words, resuming=resuming)
     stdin = prompt.encode() if block.prompt == "stdin" else b""
     session = brief.session_id if resuming else words["uuid"] if block.session else ""
-    return Launch(argv, env, stdin, session, resuming, scratch, (scratch, *opened))
+    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable)
+
+
+def prepare_acp(
+    spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int, operator: Operator
+) -> Launch | Refusal:
+    """Return the launch of the CLI as a server of the Agent Client Protocol; what it is told comes in the conversation."""
+    if spec.acp is None:
+        return Refusal(
+            Failure.AGENT_MISSING, f"{spec.name} does not speak the Agent Client Protocol, as far as is known"
+        )
+    on = ground(spec, agent, brief, place, token, operator)
+    if isinstance(on, Refusal):
+        return on
+    argv = acp_command_line(spec.acp, agent, _words(spec, agent, brief, place, token) | {"bin": on.bin})
+    if shutil.which(argv[0], path=on.env.get("PATH") or os.defpath) is None:
+        return Refusal(
+            Failure.AGENT_MISSING, f"{spec.name}: no program `{argv[0]}` on the PATH, which speaks ACP for it"
+        )
+    return Launch(argv, on.env, b"", brief.session_id, False, on.scratch, on.writable)
+
+
+def acp_command_line(block: Acp, agent: Agent, words: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the argv of the server, filled and spliced as `command_line` does."""
+    groups = {
+        "{*model}": tuple(_filled(part, words) for part in block.model_argv) if agent.model else (),
+        "{*extra}": agent.argv,
+    }
+    return tuple(part for word in block.argv for part in groups.get(word, (_filled(word, words),)))
 
 
 def command_line(block: Print, agent: Agent, words: Mapping[str, str], *, resuming: bool) -> tuple[str, ...]:

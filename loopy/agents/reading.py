@@ -27,15 +27,15 @@ Emitted = tuple[StreamEvent, str | None]  # the event and what joins it to the o
 
 
 class Reading:
-    """What has been read of one attempt so far; give it lines, it gives events.
+    """What has been read of one attempt so far; give it lines, it gives events. `rows` replace the entry's own grammar.
 
     `verdict` is a limit that the stream stated and no later success took back; `stop` says that waiting for the end is
     pointless; `failed` is what the last result said, None before any.
     """
 
-    def __init__(self, spec: Spec, now: Callable[[], datetime]) -> None:
-        self._rows, self._now = spec.event, now
-        self._output = spec.print.output if spec.print else "text"
+    def __init__(self, spec: Spec, now: Callable[[], datetime], rows: tuple[EventRule, ...] | None = None) -> None:
+        self._rows, self._now = spec.event if rows is None else rows, now
+        self._output = "jsonl" if rows is not None else spec.print.output if spec.print else "text"
         self.rules = in_order(spec.limit)
         self._eager = [rule for rule in self.rules if rule.stop]
         self._whole: list[str] = []
@@ -83,11 +83,15 @@ class Reading:
             return
         node = _parsed(line)
         if node is not None and any(holds(row.when, node) for row in self._rows):
-            self.spoke = True
-            yield from self._emit(node)
+            yield from self.parsed(node)
         elif node is None or self._output == "text":  # of a JSON stream, what no row knows is noise
             self.tails[Channel.STDOUT].append(line[:2000])
             yield StreamEvent("agent.output", line), "\n"
+
+    def parsed(self, node: Mapping[str, Any]) -> Iterator[Emitted]:
+        """Read a line that is parsed already."""
+        self.spoke = True
+        yield from self._emit(node)
 
     def stderr(self, line: str) -> Iterator[Emitted]:
         """Read a line of error output."""

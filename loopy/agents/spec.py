@@ -18,6 +18,7 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
 Argv = tuple[str, ...]
 WORDS = frozenset({"bin", "prompt", "prompt_file", "model", "session", "uuid", "cwd", "folder"})
+ACP_WORDS = frozenset({"bin", "model", "cwd", "folder"})
 GROUPS = frozenset({"*model", "*session", "*cwd", "*approve", "*extra"})
 PLACEHOLDER = re.compile(r"\{(\*?[a-z_]+)\}")
 
@@ -137,16 +138,32 @@ class Print(Value):
 
 
 class Acp(Value):
-    """How to start the CLI as an Agent Client Protocol server, and what its server can do."""
+    """How to start the CLI as an Agent Client Protocol server, and what its server can do.
+
+    Words of the argv: bin, model, cwd, folder. Groups: *model (with `model = "argv"`), *extra (the agent's own arguments).
+    """
 
     argv: Argv = Field(min_length=1)
     authenticate: str = ""  # method id
     model: Literal["config", "set_model", "argv", "none"] = "config"
+    model_argv: Argv = ()
     mode: dict[Literal["read_only", "work"], str] = Field(default_factory=dict)
     load: Literal["load", "resume", "none"] = "none"
     asks_permission: Literal["always", "sometimes", "never", "unknown"] = "unknown"
     client_fs: bool = False  # writes go through the client
     prefer: bool = False  # better than the headless mode
+
+    @model_validator(mode="after")
+    def _placeholders(self) -> Self:
+        for template, known in ((self.argv, ACP_WORDS | {"*model", "*extra"}), (self.model_argv, ACP_WORDS)):
+            for word in template:
+                if unknown := set(PLACEHOLDER.findall(word)) - known:
+                    msg = f"unknown placeholder {{{unknown.pop()}}} in {word!r}"
+                    raise ValueError(msg)
+        if (self.model == "argv") != ("{*model}" in self.argv and bool(self.model_argv)):
+            msg = 'model = "argv" needs {*model} in the argv and a model_argv, and only then'
+            raise ValueError(msg)
+        return self
 
 
 class Watchdog(Value):
@@ -189,6 +206,11 @@ class Spec(Value):
     common_limits: bool = True  # also try the patterns that hold for every CLI
     limit: tuple[LimitRule, ...] = ()
     event: tuple[EventRule, ...] = ()
+
+    def driven_by(self, drive: Literal["", "print", "acp"]) -> Literal["print", "acp"]:
+        """Return how an agent that asks for `drive` is driven: as it says, else as suits this CLI best."""
+        suits: Literal["print", "acp"] = "acp" if self.acp and (self.acp.prefer or self.print is None) else "print"
+        return drive or suits
 
     @model_validator(mode="after")
     def _can_be_driven(self) -> Self:

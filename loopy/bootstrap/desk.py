@@ -10,8 +10,8 @@ from pathlib import Path
 
 import loopy
 from loopy.agents.catalogue import load_catalog
+from loopy.agents.drivers import Drivers
 from loopy.agents.environment import Operator as AgentOperator
-from loopy.agents.print_driver import PrintDriver
 from loopy.agents.redact import Redactor
 from loopy.bootstrap.services import Services
 from loopy.bootstrap.wiring import FileArchive, KernelAlive, KernelGuards, ReceiptPusher, ShipTargets
@@ -74,10 +74,10 @@ def desk(made: Services, worker: str) -> Desk:
     )
 
 
-def _driver(made: Services, sandbox: Sandbox, redactor: Redactor) -> PrintDriver:
+def _driver(made: Services, sandbox: Sandbox, redactor: Redactor) -> Drivers:
     home = Path(made.env["HOME"]) if made.env.get("HOME") else None
     catalog = load_catalog(made.settings.agents_dir)
-    return PrintDriver(catalog, AgentOperator(made.env, home), sandbox, made.clock, redactor)
+    return Drivers(catalog, AgentOperator(made.env, home), sandbox, made.clock, redactor)
 
 
 def _checker(made: Services, sandbox: Sandbox, redactor: Redactor) -> SlottedChecker:

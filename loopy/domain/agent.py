@@ -56,6 +56,7 @@ class Agent(Value):
     env: dict[str, str] = Field(default_factory=dict)  # literal values; names of secrets go into `pass_env`
     pass_env: tuple[str, ...] = ()
     model: str = ""
+    drive: Literal["", "print", "acp"] = ""  # headless, or over the Agent Client Protocol; default: as the entry says
     account: str = ""  # agents of one account share its usage limit; default: the cli
     accounts: tuple[
         str, ...

@@ -49,6 +49,13 @@ def evaluate(policy: Policy, facts: Facts) -> Decision:
     return Decision(verdict=verdict, tier=number, reasons=reasons, findings=findings)
 
 
+def denied(policy: Policy, path: str) -> Finding | None:
+    """Return why the path may not be touched at all, None when the gate would let it pass or ask for it later."""
+    if why := bad_name(path):
+        return Finding(rule="bad-name", path=path, verb=Verb.DENY, why=f"the name {why}")
+    return next((finding for finding in _path(policy.paths, path) if finding.verb is Verb.DENY), None)
+
+
 @lru_cache(maxsize=256)
 def policy_digest(policy: Policy) -> str:
     """Return the sha256 of the policy's canonical JSON: sorted keys, no blanks, UTF-8."""

@@ -78,7 +78,7 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
         return over
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     text = coding.prompt(at.ticket, at.plan, claim.run.turn, _feedback(desk, at, place, claim.token))
-    brief = Brief(text, claim.run.turn, at.session(agent.name))
+    brief = Brief(text, claim.run.turn, at.session(agent.name), policy)
     by = coding.Ruling(policy, facts, at.tree_before)
     return coding.code(agent, brief, place, by, desk.driver, desk.workspaces, leash)
 
