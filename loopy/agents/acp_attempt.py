@@ -92,22 +92,14 @@ class AcpAttempt(Attempt):
             self._take(frame)
         self._stream.tick()
 
-    def stopping(self) -> str | None:
-        """Return why the process must end now; a turn is first asked to end by itself, unless the claim is lost."""
-        asked = self._leash.stopping()
-        if asked and self._cancels(asked):
-            self._stream.tick()
-            return None
-        return super().stopping()
-
     def close(self) -> None:
         """Read what is left and send what waits."""
         for frame in self._frames.close():
             self._take(frame)
         super().close()
 
-    def _cancels(self, asked: str) -> bool:
-        """Ask the agent to end its turn; whether it may take more time for that."""
+    def _lets_finish(self, asked: str) -> bool:
+        """Ask the agent to end its turn, and give it a moment, unless the claim is lost."""
         if asked == "lost" or self._peer is None or self._peer.over or not self._talk.prompted:
             return False
         if not self._cancelled_for:
@@ -255,7 +247,10 @@ class AcpAttempt(Attempt):
             ended = Exit(Ending.EXITED)  # how a server ends that was told to is no news
         elif by_itself:
             self.reading.failed = True
-        return super().verdict(ended) or self._by_answer(ended, answered=answered)
+        found = super().verdict(ended)
+        if by_itself and (found is None or found.failure is Failure.AGENT_CRASH):
+            return self._by_answer(ended, answered=answered) or found
+        return found
 
     def _by_answer(self, ended: Exit, *, answered: bool) -> Verdict | None:
         reading, last = self.reading, last_words(self.reading)

@@ -78,7 +78,10 @@ class Attempt:
     def stopping(self) -> str | None:
         """Return why the process must end now: the leash's word first, then a limit, silence, or a missed end."""
         self._stream.tick()
-        self.stopped_for = self._leash.stopping() or self._own_reason()
+        asked = self._leash.stopping()
+        if asked and self._lets_finish(asked):
+            return None
+        self.stopped_for = asked or self._own_reason()
         return self.stopped_for or None
 
     def close(self) -> None:
@@ -87,6 +90,10 @@ class Attempt:
             self._read(stream, self._lines[stream].close())
         self._pass_on(self.reading.end())
         self._stream.close()
+
+    def _lets_finish(self, _asked: str) -> bool:
+        """Whether the process may take a moment to end by itself."""
+        return False
 
     def _own_reason(self) -> str:
         if self.reading.stop:

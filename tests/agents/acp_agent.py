@@ -1,0 +1,381 @@
+"""A coding agent that speaks the Agent Client Protocol and does what its first argument says, well or badly; no library.
+
+It writes every message that it receives to the file that ACP_SEEN names, so that a test can hold them to the schema.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+Json = dict[str, Any]
+SESSION = "s-1"
+
+
+def out(node: Json | str) -> None:
+    text = node if isinstance(node, str) else json.dumps({"jsonrpc": "2.0", **node})
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def read() -> Json:
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit(0)
+    if seen := os.environ.get("ACP_SEEN"):
+        with open(seen, "a", encoding="utf-8") as file:
+            file.write(line)
+    node: Json = json.loads(line)
+    return node
+
+
+def ask(method: str, number: int | str = "q-1", **params: Any) -> Json:
+    """Ask the client and return its whole answer."""
+    out({"id": number, "method": method, "params": {"sessionId": SESSION, **params}})
+    while True:
+        node = read()
+        if node.get("id") == number and "method" not in node:
+            return node
+
+
+def update(what: str, session: str = "", /, **fields: Any) -> None:
+    out(
+        {
+            "method": "session/update",
+            "params": {"sessionId": session or SESSION, "update": {"sessionUpdate": what, **fields}},
+        }
+    )
+
+
+def say(text: str, kind: str = "agent_message_chunk", session: str = "") -> None:
+    update(kind, session, content={"type": "text", "text": text})
+
+
+def write(path: str, text: str = "fixed\n") -> Json:
+    answer = ask("fs/write_text_file", path=path, content=text)
+    say(json.dumps(answer))
+    return answer
+
+
+calls: list[str] = []
+
+
+def permission(
+    kind: str, options: tuple[str, ...] = ("allow_always", "allow_once", "reject_once"), **call: Any
+) -> bool:
+    """Ask for leave to do something and say what the answer was; whether it was granted."""
+    calls.append(kind)
+    offered = [{"optionId": f"o-{each}", "name": each, "kind": each} for each in options]
+    answer = ask(
+        "session/request_permission", toolCall={"toolCallId": f"c-{len(calls)}", "kind": kind, **call}, options=offered
+    )
+    outcome = answer["result"]["outcome"] if "result" in answer else answer["error"]
+    say(str(outcome.get("optionId") or outcome.get("outcome") or outcome))
+    return str(outcome.get("optionId", "")).startswith("o-allow")
+
+
+# ---- what it does when it is prompted; each returns the answer's result, None: it has none ----
+
+
+def edit(cwd: str) -> Json:
+    say("Fix", "agent_thought_chunk")
+    say("ing", "agent_thought_chunk")
+    update("tool_call", toolCallId="t-1", title="Write app.py", kind="edit", status="pending")
+    update("plan", entries=[{"content": "fix", "priority": "high", "status": "pending"}])
+    with open(f"{cwd}/app.py", "w") as file:
+        file.write("fixed\n")
+    diff = {"type": "diff", "path": f"{cwd}/app.py", "oldText": "", "newText": "fixed\n"}
+    update("tool_call_update", toolCallId="t-1", status="completed", content=[diff])
+    update("usage_update", used=900, size=1000, cost={"amount": 0.25, "currency": "USD"})
+    say("Do")
+    say("ne.")
+    usage = {"totalTokens": 17, "inputTokens": 10, "outputTokens": 4, "cachedReadTokens": 3}
+    return {"stopReason": "end_turn", "usage": usage}
+
+
+def through(cwd: str) -> Json:
+    write(f"{cwd}/deep/er/app.py")
+    say(ask("fs/read_text_file", path=f"{cwd}/deep/er/app.py")["result"]["content"])
+    say(str(ask("fs/read_text_file", path=f"{cwd}/none.py")["error"]["code"]))
+    return {"stopReason": "end_turn"}
+
+
+def escapes(cwd: str) -> Json:
+    os.symlink("/etc", f"{cwd}/link")
+    os.symlink("/etc/hostname", f"{cwd}/name")
+    paths = (f"{cwd}/link/passwd", f"{cwd}/name", f"{cwd}/../run/x", "/etc/passwd", f"{cwd}/.git/config", "", cwd)
+    for path in paths:
+        say(str(ask("fs/read_text_file", path=path)["error"]["message"]) + "\n")
+        say(str(ask("fs/write_text_file", path=path, content="x")["error"]["message"]) + "\n")
+    return {"stopReason": "end_turn"}
+
+
+def denied(cwd: str) -> Json:
+    for path in ("secrets/key", "./secrets//key", f"{cwd}/Secrets/key"):
+        write(path if path.startswith("/") else f"{cwd}/{path}")
+        permission("edit", locations=[{"path": path}])
+    permission("edit", content=[{"type": "diff", "path": f"{cwd}/secrets/key", "oldText": "", "newText": "x"}])
+    permission("other", rawInput={"patchText": "*** Begin Patch\n*** Update File: secrets/key\n+x\n*** End Patch"})
+    permission("execute", rawInput={"command": ["sh", "-c", "echo done. > 'secrets/key'"]})
+    permission("edit", locations=[{"path": "/etc/hosts"}])
+    return {"stopReason": "end_turn"}
+
+
+def told_before(cwd: str) -> Json:
+    update("tool_call", toolCallId="t-1", title="x", kind="edit", locations=[{"path": f"{cwd}/secrets/key"}])
+    offered = [{"optionId": "no", "name": "no", "kind": "reject_always"}]
+    answer = ask("session/request_permission", toolCall={"toolCallId": "t-1"}, options=offered)
+    say(answer["result"]["outcome"].get("optionId", "cancelled"))
+    return {"stopReason": "end_turn"}
+
+
+def leave(cwd: str) -> Json:
+    permission("edit", locations=[{"path": f"{cwd}/app.py"}])
+    permission("execute", rawInput={"command": "python -m pytest tests/ && echo done."})
+    permission("edit", locations=[{"path": f"{cwd}/conftest.py"}])
+    permission("read", rawInput={"filePath": "/usr/include/stdio.h"})
+    permission("edit", options=("reject_once",), locations=[{"path": "a"}])
+    return {"stopReason": "end_turn"}
+
+
+def reads(cwd: str) -> Json:
+    for kind in ("edit", "execute", "delete", "switch_mode", "other", "read", "search"):
+        permission(kind, title="x", locations=[{"path": f"{cwd}/app.py"}])
+    write(f"{cwd}/app.py")
+    return {"stopReason": "end_turn"}
+
+
+def noise(cwd: str) -> Json:
+    for line in (
+        "",
+        "Starting...",
+        "{",
+        '{"jsonrpc":',
+        "[1,2]",
+        "null",
+        '"x"',
+        '{"id": 999, "result": {}}',
+        '{"id": []}',
+    ):
+        out(line)
+    out({"id": {"no": 1}, "method": "session/request_permission", "params": "none"})
+    out({"method": "session/update", "params": [1]})
+    out({"method": "session/update", "params": {"sessionId": SESSION, "update": {"sessionUpdate": 7}}})
+    update("from_the_future", content="?")
+    update("agent_message_chunk", content=["what"])
+    update("tool_call", toolCallId={"x": 1}, status=9, title=None)
+    say("not ours", session="s-2")
+    say(str(ask("terminal/create", command="ls")["error"]["code"]))
+    say(str(ask("elicitation/create", message="?")["error"]["code"]))
+    say(str(ask("fs/read_text_file", path=7)["error"]["code"]))
+    say(str(ask("session/request_permission", toolCall="?")["error"]["code"]))
+    say(str(ask("fs/write_text_file", path=f"{cwd}/\0", content="x")["error"]["code"]))
+    say(str(ask("fs/write_text_file", path=f"{cwd}/x\ud800", content="x")["error"]["code"]))
+    return {"stopReason": "end_turn"}
+
+
+def large(cwd: str) -> Json:
+    say("x" * 20_000_000)
+    update(
+        "tool_call", toolCallId="t-9", title="big", kind="edit", status="completed", rawInput={"text": "y" * 5_000_000}
+    )
+    say("after")
+    return {"stopReason": "end_turn"}
+
+
+def too_large(cwd: str) -> Json:
+    say(str(ask("fs/write_text_file", path=f"{cwd}/big", content="x" * 40_000_000)["error"]["code"]))
+    say(str(ask("fs/write_text_file", path=f"{cwd}/big", content="x" * 9_000_000)["error"]["code"]))
+    return {"stopReason": "end_turn"}
+
+
+def limited(cwd: str) -> None:
+    data = {"details": "Rate limit: usage limit reached, try again in 2 hours"}
+    out({"id": prompt_id, "error": {"code": -32603, "message": "Internal error", "data": data}})
+
+
+def own_code(cwd: str) -> None:
+    out({"id": prompt_id, "error": {"code": -31001, "message": "slow down"}})
+
+
+def broken(cwd: str) -> None:
+    out({"id": prompt_id, "error": {"code": -32603, "message": "Internal error", "data": {"details": "no such tool"}}})
+
+
+def silent_limit(cwd: str) -> Json:
+    print("API call failed after 3 retries: 429 Too Many Requests", file=sys.stderr, flush=True)
+    say("I could not reach the model.")
+    return {"stopReason": "end_turn"}
+
+
+def prose(cwd: str) -> Json:
+    say("The usage limit of 429 requests is reached: now handled. Rate limit exceeded.")
+    edit(cwd)
+    return {"stopReason": "end_turn"}
+
+
+def half(cwd: str) -> None:
+    say("begun")
+    sys.stdout.write('{"jsonrpc":"2.0","method":"session/upd')
+    sys.stdout.flush()
+    sys.exit(0)
+
+
+def dies(cwd: str) -> None:
+    edit(cwd)
+    print("panic: out of ideas", file=sys.stderr, flush=True)
+    sys.exit(int(os.environ.get("ACP_EXIT", "0")))
+
+
+def hang(cwd: str) -> None:
+    say("thinking")
+    while True:
+        node = read()
+        if node.get("method") == "session/cancel":
+            out({"id": prompt_id, "result": {"stopReason": "cancelled"}})
+            with open(f"{cwd}/cancelled", "w") as file:
+                file.write(node["params"]["sessionId"])
+            return
+
+
+def deaf(cwd: str) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    say("thinking")
+    while True:
+        time.sleep(60)
+
+
+def drowns(cwd: str) -> None:
+    with open(f"{cwd}/large.txt", "w") as file:
+        file.write("x" * 8_000_000)
+    for number in range(30):
+        out(
+            {
+                "id": f"r-{number}",
+                "method": "fs/read_text_file",
+                "params": {"sessionId": SESSION, "path": f"{cwd}/large.txt"},
+            }
+        )
+    time.sleep(60)
+
+
+def stubborn(cwd: str) -> Json:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return edit(cwd)
+
+
+def stop(reason: str) -> Json:
+    say("Error: 404")
+    return {"stopReason": reason}
+
+
+def talkative(cwd: str) -> Json:
+    result = edit(cwd)
+    out({"id": prompt_id, "result": result})
+    say("and another thing")
+    sys.exit(3)
+
+
+scenario = sys.argv[1] if len(sys.argv) > 1 else "edit"
+prompt_id: Any = None
+
+
+def prompted(cwd: str, text: str) -> Json | None:
+    if scenario.startswith("stop-"):
+        return stop(scenario.removeprefix("stop-"))
+    if scenario == "echo":
+        say(text)
+        return {"stopReason": "end_turn"}
+    result: Json | None = globals()[scenario](cwd) if scenario in globals() else edit(cwd)
+    if scenario == "stubborn":
+        out({"id": prompt_id, "result": result})
+        time.sleep(60)
+    return result
+
+
+def opened(sid: str) -> Json:
+    options = [{"value": "p/small", "name": "Small"}, {"value": "p/large", "name": "Large"}]
+    groups = [{"group": "g", "name": "G", "options": options}]
+    config = {
+        "id": "m",
+        "name": "Model",
+        "category": "model",
+        "type": "select",
+        "currentValue": "p/small",
+        "options": groups,
+    }
+    modes = {"currentModeId": "build", "availableModes": [{"id": "build", "name": "B"}, {"id": "plan", "name": "P"}]}
+    old = {
+        "currentModelId": "p/small",
+        "availableModels": [{"modelId": "p/small", "name": "S"}, {"modelId": "p/large", "name": "L"}],
+    }
+    match scenario:
+        case "old_models":
+            return {"sessionId": sid, "models": old}
+        case "no_models":
+            return {"sessionId": sid}
+    return {"sessionId": sid, "configOptions": [config], "modes": modes}
+
+
+def answer(node: Json) -> Json | None:
+    """Return the result of a call, or None when it has answered itself."""
+    global prompt_id, SESSION, cwd
+    params = node.get("params") or {}
+    match node["method"]:
+        case "initialize":
+            if scenario == "mute":
+                time.sleep(60)
+            able = {"loadSession": scenario != "no_load", "sessionCapabilities": {"resume": {}}}
+            methods = [{"id": "key", "name": "Key"}]
+            version = 2 if scenario == "future" else 1
+            info = {"name": "fake", "version": "9.9.9"}
+            return {"protocolVersion": version, "agentInfo": info, "agentCapabilities": able, "authMethods": methods}
+        case "authenticate":
+            if params.get("methodId") != "key":
+                out({"id": node["id"], "error": {"code": -32000, "message": "Authentication required"}})
+                return None
+            return {}
+        case "session/new" if scenario == "log_in":
+            out({"id": node["id"], "error": {"code": -32000, "message": "Authentication required"}})
+        case "session/new":
+            cwd = params["cwd"]
+            return opened(SESSION)
+        case "session/load" | "session/resume":
+            if scenario == "forgets":
+                out(
+                    {
+                        "id": node["id"],
+                        "error": {
+                            "code": -32603,
+                            "message": "Internal error",
+                            "data": "no session " + params["sessionId"],
+                        },
+                    }
+                )
+                return None
+            cwd, SESSION = params["cwd"], params["sessionId"]
+            if node["method"] == "session/load":
+                say("replayed: usage limit reached", "user_message_chunk")
+                say("replayed answer")
+                update("tool_call", toolCallId="t-0", title="old", kind="edit", status="pending")
+                update("usage_update", used=1, size=2, cost={"amount": 9.0, "currency": "USD"})
+            return {key: value for key, value in opened(SESSION).items() if key != "sessionId"}
+        case "session/prompt":
+            prompt_id = node["id"]
+            return prompted(cwd, params["prompt"][0]["text"])
+        case "session/set_config_option" | "session/set_mode" | "session/set_model":
+            return {}
+    return None
+
+
+cwd = "/"
+if __name__ == "__main__":
+    while True:
+        asked = read()
+        result = answer(asked)
+        if result is not None and "id" in asked:
+            out({"id": asked["id"], "result": result})
