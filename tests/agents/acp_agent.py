@@ -16,6 +16,14 @@ Json = dict[str, Any]
 SESSION = "s-1"
 
 
+class Place:
+    """Where it stands: the folder, the prompt that it owes an answer."""
+
+    cwd = "/"
+    prompt: Any = None
+    session = SESSION
+
+
 def out(node: Json | str) -> None:
     text = node if isinstance(node, str) else json.dumps({"jsonrpc": "2.0", **node})
     sys.stdout.write(text + "\n")
@@ -35,7 +43,7 @@ def read() -> Json:
 
 def ask(method: str, number: int | str = "q-1", **params: Any) -> Json:
     """Ask the client and return its whole answer."""
-    out({"id": number, "method": method, "params": {"sessionId": SESSION, **params}})
+    out({"id": number, "method": method, "params": {"sessionId": Place.session, **params}})
     while True:
         node = read()
         if node.get("id") == number and "method" not in node:
@@ -46,7 +54,7 @@ def update(what: str, session: str = "", /, **fields: Any) -> None:
     out(
         {
             "method": "session/update",
-            "params": {"sessionId": session or SESSION, "update": {"sessionUpdate": what, **fields}},
+            "params": {"sessionId": session or Place.session, "update": {"sessionUpdate": what, **fields}},
         }
     )
 
@@ -164,7 +172,7 @@ def noise(cwd: str) -> Json:
         out(line)
     out({"id": {"no": 1}, "method": "session/request_permission", "params": "none"})
     out({"method": "session/update", "params": [1]})
-    out({"method": "session/update", "params": {"sessionId": SESSION, "update": {"sessionUpdate": 7}}})
+    out({"method": "session/update", "params": {"sessionId": Place.session, "update": {"sessionUpdate": 7}}})
     update("from_the_future", content="?")
     update("agent_message_chunk", content=["what"])
     update("tool_call", toolCallId={"x": 1}, status=9, title=None)
@@ -195,15 +203,20 @@ def too_large(cwd: str) -> Json:
 
 def limited(cwd: str) -> None:
     data = {"details": "Rate limit: usage limit reached, try again in 2 hours"}
-    out({"id": prompt_id, "error": {"code": -32603, "message": "Internal error", "data": data}})
+    out({"id": Place.prompt, "error": {"code": -32603, "message": "Internal error", "data": data}})
 
 
 def own_code(cwd: str) -> None:
-    out({"id": prompt_id, "error": {"code": -31001, "message": "slow down"}})
+    out({"id": Place.prompt, "error": {"code": -31001, "message": "slow down"}})
 
 
 def broken(cwd: str) -> None:
-    out({"id": prompt_id, "error": {"code": -32603, "message": "Internal error", "data": {"details": "no such tool"}}})
+    out(
+        {
+            "id": Place.prompt,
+            "error": {"code": -32603, "message": "Internal error", "data": {"details": "no such tool"}},
+        }
+    )
 
 
 def silent_limit(cwd: str) -> Json:
@@ -236,7 +249,7 @@ def hang(cwd: str) -> None:
     while True:
         node = read()
         if node.get("method") == "session/cancel":
-            out({"id": prompt_id, "result": {"stopReason": "cancelled"}})
+            out({"id": Place.prompt, "result": {"stopReason": "cancelled"}})
             with open(f"{cwd}/cancelled", "w") as file:
                 file.write(node["params"]["sessionId"])
             return
@@ -257,7 +270,7 @@ def drowns(cwd: str) -> None:
             {
                 "id": f"r-{number}",
                 "method": "fs/read_text_file",
-                "params": {"sessionId": SESSION, "path": f"{cwd}/large.txt"},
+                "params": {"sessionId": Place.session, "path": f"{cwd}/large.txt"},
             }
         )
     time.sleep(60)
@@ -275,13 +288,12 @@ def stop(reason: str) -> Json:
 
 def talkative(cwd: str) -> Json:
     result = edit(cwd)
-    out({"id": prompt_id, "result": result})
+    out({"id": Place.prompt, "result": result})
     say("and another thing")
     sys.exit(3)
 
 
 scenario = sys.argv[1] if len(sys.argv) > 1 else "edit"
-prompt_id: Any = None
 
 
 def prompted(cwd: str, text: str) -> Json | None:
@@ -292,7 +304,7 @@ def prompted(cwd: str, text: str) -> Json | None:
         return {"stopReason": "end_turn"}
     result: Json | None = globals()[scenario](cwd) if scenario in globals() else edit(cwd)
     if scenario == "stubborn":
-        out({"id": prompt_id, "result": result})
+        out({"id": Place.prompt, "result": result})
         time.sleep(60)
     return result
 
@@ -323,7 +335,6 @@ def opened(sid: str) -> Json:
 
 def answer(node: Json) -> Json | None:
     """Return the result of a call, or None when it has answered itself."""
-    global prompt_id, SESSION, cwd
     params = node.get("params") or {}
     match node["method"]:
         case "initialize":
@@ -342,7 +353,7 @@ def answer(node: Json) -> Json | None:
         case "session/new" if scenario == "log_in":
             out({"id": node["id"], "error": {"code": -32000, "message": "Authentication required"}})
         case "session/new":
-            cwd = params["cwd"]
+            Place.cwd = params["cwd"]
             return opened(SESSION)
         case "session/load" | "session/resume":
             if scenario == "forgets":
@@ -357,22 +368,21 @@ def answer(node: Json) -> Json | None:
                     }
                 )
                 return None
-            cwd, SESSION = params["cwd"], params["sessionId"]
+            Place.cwd, Place.session = params["cwd"], params["sessionId"]
             if node["method"] == "session/load":
                 say("replayed: usage limit reached", "user_message_chunk")
                 say("replayed answer")
                 update("tool_call", toolCallId="t-0", title="old", kind="edit", status="pending")
                 update("usage_update", used=1, size=2, cost={"amount": 9.0, "currency": "USD"})
-            return {key: value for key, value in opened(SESSION).items() if key != "sessionId"}
+            return {key: value for key, value in opened(Place.session).items() if key != "sessionId"}
         case "session/prompt":
-            prompt_id = node["id"]
-            return prompted(cwd, params["prompt"][0]["text"])
+            Place.prompt = node["id"]
+            return prompted(Place.cwd, params["prompt"][0]["text"])
         case "session/set_config_option" | "session/set_mode" | "session/set_model":
             return {}
     return None
 
 
-cwd = "/"
 if __name__ == "__main__":
     while True:
         asked = read()

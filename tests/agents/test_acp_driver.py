@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from loopy.domain.agent import AgentKind
 from loopy.domain.failures import Failure
@@ -49,7 +50,7 @@ def test_every_message_of_ours_fits_the_schema(tmp_path: Path) -> None:
     from acp import schema
     from acp.meta import AGENT_METHODS
 
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "initialize": schema.InitializeRequest,
         "authenticate": schema.AuthenticateRequest,
         "session/new": schema.NewSessionRequest,
