@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from loopy.agents.catalogue import dialects
 from loopy.agents.judge import DEAF, FINISHED, last_words
 from loopy.agents.launch import READERS
 from loopy.agents.limits import Verdict, classify
+from loopy.agents.reading import Emitted
 from loopy.agents.rules import Channel
 from loopy.agents.spec import Spec
 from loopy.agents.stream import LiveStream
@@ -68,6 +70,7 @@ class AcpAttempt(Attempt):
         self._tree = Tree(place.tree, self._rules.denied)
         self._talk = Talk(spec, agent, brief.prompt, brief.session_id, place.tree, stream.add)
         self._frames, self._calls = Frames(), Updates()
+        self._files: set[str] = set()  # of the tool call at hand
         self._peer: Peer | None = None
         self._over_at: float | None = None
         self._cancelled_for, self._cancelled_at = "", 0.0
@@ -76,9 +79,7 @@ class AcpAttempt(Attempt):
 
     def opened(self, pipe: Outbox) -> None:
         """Begin the conversation."""
-        block = self.spec.acp
-        mode = block.mode.get("read_only" if self._reads_only else "work", "") if block else ""
-        self._peer = Peer(pipe, self._talk.steps(writes=not self._reads_only, mode=mode), self._serve)
+        self._peer = Peer(pipe, self._talk.steps(reads_only=self._reads_only), self._serve)
         self._peer.begin()
 
     def output(self, stream: Literal["stdout", "stderr"], chunk: bytes) -> None:
@@ -162,6 +163,22 @@ class AcpAttempt(Attempt):
             self._known(update)
         self._pass_on(self.reading.parsed(node))
 
+    def _pass_on(self, events: Iterator[Emitted]) -> None:
+        """Name files as they stand in the tree, and once in a tool call, however often the agent and we tell of them."""
+        super()._pass_on(filter(None, map(self._placed, events)))
+
+    def _placed(self, emitted: Emitted) -> Emitted | None:
+        event, joint = emitted
+        if event.name == "agent.tool":
+            self._files.clear()
+        if event.name != "agent.file":
+            return emitted
+        path = self._rules.shown(event.text)
+        if path in self._files:
+            return None
+        self._files.add(path)
+        return StreamEvent(event.name, path, event.facts), joint
+
     def _known(self, call: dict[str, Any]) -> Request:
         """Return all that was said of a tool call so far."""
         key = call["toolCallId"]
@@ -192,7 +209,11 @@ class AcpAttempt(Attempt):
         from acp.schema import RequestPermissionRequest
 
         asked = RequestPermissionRequest.model_validate(params)
-        known = self._known(asked.tool_call.model_dump(mode="json", by_alias=True, exclude_none=True))
+        call = asked.tool_call.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if call["toolCallId"] not in self._calls:  # some tell of a call only by asking
+            told = {"sessionUpdate": "tool_call", **call, "status": None}
+            self._pass_on(self.reading.parsed({"method": "session/update", "params": {"update": told}}))
+        known = self._known(call)
         if self._cancelled_for:
             return {"outcome": "cancelled"}
         refused = self._rules.refusal(known)
@@ -218,7 +239,7 @@ class AcpAttempt(Attempt):
             raise RpcError(INTERNAL, "the claim is not ours any more")
         path = self._tree.write(asked.path, asked.content)
         self.reading.worked = True
-        self._stream.add(StreamEvent("agent.file", path, {"kind": "edit"}))
+        self._pass_on(iter([(StreamEvent("agent.file", path, {"kind": "edit"}), None)]))
         return {}
 
     def _refused(self, finding: Finding, kind: str) -> None:

@@ -48,7 +48,7 @@ def request(call: Mapping[str, Any]) -> Request:
     """Return what a tool call says of itself."""
     kind = call.get("kind")
     words = (word for text in _commands(call) for word in BETWEEN_WORDS.split(text) if word)
-    paths = dict.fromkeys(path for path in _named_paths(call) if path)
+    paths = dict.fromkeys(path for path in _named_paths(call) if path and path != os.devnull)
     return Request(kind if isinstance(kind, str) else "", tuple(paths)[:NAMED], tuple(dict.fromkeys(words))[:NAMED])
 
 
@@ -89,6 +89,10 @@ class Rules:
                     rule="outside-workspace", path=path[:500], verb=Verb.DENY, why="it does not lie in the work tree"
                 )
         return None
+
+    def shown(self, path: str) -> str:
+        """Return the path as it stands in the tree, one outside of it as it is."""
+        return self._inside(posixpath.normpath(posixpath.join(self.tree, path))) or path
 
     def _inside(self, whole: str) -> str | None:
         """Return the path relative to the tree, "" for the tree itself, None outside of it."""

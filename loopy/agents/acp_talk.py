@@ -18,9 +18,9 @@ VERSION = 1  # of the protocol
 CANCELLED, TOO_LONG, REFUSED = "cancelled", "max_tokens", "refusal"
 
 
-def greeting(*, writes: bool) -> Ask:
-    """Return the first question; an agent that may change files may do so through us. Terminals are not offered."""
-    fs = {"readTextFile": True, "writeTextFile": writes}
+def greeting(*, reads: bool = False, writes: bool = False) -> Ask:
+    """Return the first question: whether files may be read and written through us. Terminals are not offered."""
+    fs = {"readTextFile": reads, "writeTextFile": writes}
     return Ask(
         "initialize",
         {
@@ -48,9 +48,10 @@ class Talk:
         self.stop_reason = ""
         self.verdict: Verdict | None = None
 
-    def steps(self, *, writes: bool, mode: str) -> Steps:
+    def steps(self, *, reads_only: bool) -> Steps:
         """Hold the conversation; an RpcError that rises from here ended it."""
-        hello = yield greeting(writes=writes)
+        through_us = self._acp.client_fs
+        hello = yield greeting(reads=through_us, writes=through_us and not reads_only)
         if hello.get("protocolVersion") != VERSION:
             said = f"{self._spec.name} speaks version {hello.get('protocolVersion')} of the protocol, Loopy speaks {VERSION}"
             self.verdict = Verdict(Failure.AGENT_MISSING, said)
@@ -67,7 +68,7 @@ class Talk:
         self._note(StreamEvent("agent.started", "", {"session": self.session_id, "model": self._agent.model}))
         if self._agent.model:
             opened = yield from self._with_model(opened)
-        if mode:
+        if mode := self._acp.mode.get("read_only" if reads_only else "work", ""):
             yield from self._with_mode(opened, mode)
         self.prompted = True
         answer = yield Ask(

@@ -150,7 +150,7 @@ class Acp(Value):
     mode: dict[Literal["read_only", "work"], str] = Field(default_factory=dict)
     load: Literal["load", "resume", "none"] = "none"
     asks_permission: Literal["always", "sometimes", "never", "unknown"] = "unknown"
-    client_fs: bool = False  # writes go through the client
+    client_fs: bool = False  # it reads and writes files through the client, and does that well: Loopy offers it
     prefer: bool = False  # better than the headless mode
 
     @model_validator(mode="after")

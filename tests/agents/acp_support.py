@@ -27,7 +27,7 @@ POLICY = Policy(
 
 def spec(**acp: Any) -> Spec:
     """Return an entry whose program is the obedient agent, with the limits that hold for every CLI."""
-    block = Acp.model_validate({"argv": ("{bin}", "-I", "-S", str(SCRIPT), "{*extra}"), **acp})
+    block = Acp.model_validate({"argv": ("{bin}", "-I", "-S", str(SCRIPT), "{*extra}"), "client_fs": True, **acp})
     limits = CATALOG["claude"].limit[len(CATALOG["claude"].limit) - 14 :]
     return Spec(
         id="fake",

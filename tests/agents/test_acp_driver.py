@@ -22,7 +22,7 @@ def test_a_turn_is_streamed_and_comes_to_what_was_done(tmp_path: Path) -> None:
     assert (turned.usage.input_tokens, turned.usage.output_tokens, turned.usage.cost_micros) == (13, 4, 250_000)
     assert ran.leash.texts("agent.thought") == ["Fixing"]
     assert ran.leash.texts("agent.message") == ["Done."]
-    assert ran.leash.texts("agent.file") == [f"{ran.place.tree}/app.py"]
+    assert ran.leash.texts("agent.file") == ["app.py"]
     tools = [(e.text, e.facts) for e in ran.leash.events if e.name == "agent.tool"]
     assert tools == [("Write app.py", {"tool": "edit", "phase": "start"})]
     names = [e.name for e in ran.leash.events]
@@ -105,6 +105,11 @@ def test_the_model_is_chosen_as_older_servers_want_it(tmp_path: Path) -> None:
     ran = go(tmp_path, "old_models", model="large")
     assert ran.sent("session/set_model") == [{"sessionId": "s-1", "modelId": "p/large"}]
     assert ran.turned.model == "p/large"
+
+
+def test_files_are_offered_only_to_a_cli_that_is_known_to_use_them_well(tmp_path: Path) -> None:
+    hello = go(tmp_path, "edit", of=spec(client_fs=False)).sent("initialize")[0]
+    assert hello["clientCapabilities"]["fs"] == {"readTextFile": False, "writeTextFile": False}
 
 
 def test_a_model_that_is_in_use_already_is_not_set_again(tmp_path: Path) -> None:
