@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loopy.agents.acp_attempt import AcpAttempt
 from loopy.agents.attempt import Attempt
-from loopy.agents.launch import Launch, Refusal, prepare_acp
+from loopy.agents.launch import Launch, Refusal, missing_server, prepare_acp
 from loopy.agents.spec import Spec
 from loopy.agents.stream import LiveStream
 from loopy.agents.transcript import Transcript
@@ -15,6 +15,14 @@ from loopy.ports import Brief, Workspace
 
 class AcpDriver(TurnDriver):
     """Implements `Driver` for every entry with an `[acp]` block."""
+
+    def health(self, agent: Agent) -> tuple[bool, str]:
+        """Return whether the agent's program is there and usable, and so is the one that speaks for it, if that is another."""
+        healthy, said = super().health(agent)
+        spec = self._catalog.get(agent.cli)
+        if healthy and spec is not None and (lacking := missing_server(spec, self._operator.env.get("PATH", ""))):
+            return False, lacking
+        return healthy, said
 
     def launch(self, spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int) -> Launch | Refusal:
         """Return with what the agent's server is started."""

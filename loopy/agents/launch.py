@@ -132,11 +132,19 @@ def prepare_acp(
     if isinstance(on, Refusal):
         return on
     argv = acp_command_line(spec.acp, agent, _words(spec, agent, brief, place, token) | {"bin": on.bin})
-    if shutil.which(argv[0], path=on.env.get("PATH") or os.defpath) is None:
-        return Refusal(
-            Failure.AGENT_MISSING, f"{spec.name}: no program `{argv[0]}` on the PATH, which speaks ACP for it"
-        )
+    if lacking := missing_server(spec, on.env.get("PATH", "")):
+        return Refusal(Failure.AGENT_MISSING, lacking)
     return Launch(argv, on.env, b"", brief.session_id, False, on.scratch, on.writable)
+
+
+def missing_server(spec: Spec, path: str) -> str:
+    """Return the sentence for a CLI whose server is not there, an adapter's program mostly; "" when it is."""
+    if spec.acp is None:
+        return f"{spec.name} does not speak the Agent Client Protocol, as far as is known"
+    first = spec.acp.argv[0]
+    if "{" in first or shutil.which(first, path=path or os.defpath):
+        return ""
+    return f"{spec.name}: no program `{first}` on the PATH, which speaks the Agent Client Protocol for it"
 
 
 def acp_command_line(block: Acp, agent: Agent, words: Mapping[str, str]) -> tuple[str, ...]:
