@@ -289,5 +289,11 @@ class AcpAttempt(Attempt):
                 return Verdict(Failure.AGENT_CRASH, "the model refused to go on")
         if reading.worked or self._reads_only:
             return None
-        said = classify(reading.rules, Channel.STDERR, reading.tail(Channel.STDERR), self._clock.now())
-        return replace(said, detail=f"{said.detail} (it did nothing, and called that an end)") if said else None
+        return self._by_words()
+
+    def _by_words(self) -> Verdict | None:
+        """Judge a turn that did nothing and was called an end: by stderr, and by rows for CLIs that say so in a message."""
+        reading, now = self.reading, self._clock.now()
+        texts = ((Channel.STDERR, reading.tail(Channel.STDERR)), (Channel.STDOUT, reading.message))
+        found = next(filter(None, (classify(reading.rules, channel, text, now) for channel, text in texts)), None)
+        return found and replace(found, detail=f"{found.detail} (it did nothing, and called that an end)")

@@ -50,6 +50,14 @@ class Talk:
 
     def steps(self, *, reads_only: bool) -> Steps:
         """Hold the conversation; an RpcError that rises from here ended it."""
+        try:
+            yield from self._held(reads_only=reads_only)
+        except RpcError as error:
+            if error.code == AUTH_REQUIRED:
+                self.verdict = Verdict(Failure.AUTH, f"{error.words or 'not logged in'}{self._hint()}"[:500])
+            raise
+
+    def _held(self, *, reads_only: bool) -> Steps:
         through_us = self._acp.client_fs
         hello = yield greeting(reads=through_us, writes=through_us and not reads_only)
         if hello.get("protocolVersion") != VERSION:
@@ -57,14 +65,9 @@ class Talk:
             self.verdict = Verdict(Failure.AGENT_MISSING, said)
             return
         self.version = str(_dict(hello.get("agentInfo")).get("version") or "")[:80]
-        try:
-            if self._acp.authenticate:
-                yield Ask("authenticate", {"methodId": self._acp.authenticate})
-            opened = yield from self._opened(_dict(hello.get("agentCapabilities")))
-        except RpcError as error:
-            if error.code == AUTH_REQUIRED:
-                self.verdict = Verdict(Failure.AUTH, f"{error.words or 'not logged in'}{self._hint()}"[:500])
-            raise
+        if self._acp.authenticate:
+            yield Ask("authenticate", {"methodId": self._acp.authenticate})
+        opened = yield from self._opened(_dict(hello.get("agentCapabilities")))
         self._note(StreamEvent("agent.started", "", {"session": self.session_id, "model": self._agent.model}))
         if self._agent.model:
             opened = yield from self._with_model(opened)

@@ -225,6 +225,15 @@ def silent_limit(cwd: str) -> Json:
     return {"stopReason": "end_turn"}
 
 
+def limit_as_message(cwd: str) -> Json:
+    say("Error: 429 The usage limit has been reached")
+    return {"stopReason": "end_turn"}
+
+
+def logged_out(cwd: str) -> None:
+    out({"id": Place.prompt, "error": {"code": -32000, "message": "Authentication required: 401"}})
+
+
 def prose(cwd: str) -> Json:
     say("The usage limit of 429 requests is reached: now handled. Rate limit exceeded.")
     edit(cwd)

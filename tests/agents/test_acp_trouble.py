@@ -129,6 +129,23 @@ def test_a_turn_without_any_deed_is_a_limit_if_stderr_says_so(tmp_path: Path) ->
     assert go(tmp_path, "silent_limit").tried.failure is Failure.THROTTLE
 
 
+def test_a_limit_in_a_message_is_one_only_by_a_row_of_the_entry_and_where_nothing_was_done(tmp_path: Path) -> None:
+    from loopy.agents.rules import LimitRule
+
+    row = LimitRule.model_validate({"class": "quota", "on": "stdout", "regex": r"(?m)^Error: 429 .*usage limit"})
+    entry = spec().model_copy(update={"limit": (row,)})
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+    assert go(tmp_path / "a", "limit_as_message", of=entry).tried.failure is Failure.QUOTA
+    assert go(tmp_path / "b", "limit_as_message").turned.message.startswith("Error: 429")
+    assert go(tmp_path / "c", "prose", of=entry).turned.message == "Done."
+
+
+def test_a_login_that_expires_in_the_middle_is_no_crash(tmp_path: Path) -> None:
+    tried = go(tmp_path, "logged_out", of=spec().model_copy(update={"limit": ()})).tried
+    assert (tried.failure, tried.detail) == (Failure.AUTH, "Authentication required: 401; log it in: fake login")
+
+
 def test_a_limit_in_the_agents_prose_is_none(tmp_path: Path) -> None:
     assert go(tmp_path, "prose").turned.message == "Done."
 
