@@ -58,21 +58,26 @@ def model() -> Iterator[ModelServer]:
         yield server
 
 
-def agent(cli: str, base: str) -> Agent:
-    """Return an agent of the CLI that talks to the scripted model with a dummy key, and asks before it acts."""
+def opencode(base: str) -> str:
+    """Return a configuration of opencode in which it asks before it acts."""
     options = {"baseURL": f"{base}/v1", "apiKey": "dummy"}
     models = {"scripted": {"limit": {"context": 128_000, "output": 8192}}}
-    opencode = {
+    config = {
         "autoupdate": False,
         "share": "disabled",
         "provider": {"local": {"npm": "@ai-sdk/openai-compatible", "options": options, "models": models}},
         "small_model": "local/scripted",
         "permission": {"edit": "ask", "bash": "ask"},
     }
+    return json.dumps(config)
+
+
+def agent(cli: str, base: str) -> Agent:
+    """Return an agent of the CLI that talks to the scripted model with a dummy key."""
     known: dict[str, tuple[str, dict[str, str]]] = {
         "opencode": (
             "local/scripted",
-            {"OPENCODE_CONFIG_CONTENT": json.dumps(opencode), "OPENCODE_DISABLE_MODELS_FETCH": "1"},
+            {"OPENCODE_CONFIG_CONTENT": opencode(base), "OPENCODE_DISABLE_MODELS_FETCH": "1"},
         ),
         "gemini": ("gemini-2.5-pro", {"GOOGLE_GEMINI_BASE_URL": base, "GEMINI_API_KEY": "dummy"}),
         "qwen": ("", {"OPENAI_API_KEY": "dummy", "OPENAI_BASE_URL": f"{base}/v1", "OPENAI_MODEL": "scripted"}),
