@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loopy.domain.gate import denied
+from loopy.domain.names import PATH_BYTES
 from loopy.domain.policy import Finding, Policy, Verb
 
 LOOKS = frozenset({"read", "search", "think", "fetch"})  # all that an agent which only reads may do
@@ -47,8 +48,8 @@ class Request:
 def request(call: Mapping[str, Any]) -> Request:
     """Return what a tool call says of itself."""
     kind = call.get("kind")
-    words = (word for text in _commands(call) for word in BETWEEN_WORDS.split(text) if word)
-    paths = dict.fromkeys(path for path in _named_paths(call) if path and path != os.devnull)
+    words = (word for text in _commands(call) for word in BETWEEN_WORDS.split(text) if 0 < len(word) <= PATH_BYTES)
+    paths = dict.fromkeys(p for p in _named_paths(call) if 0 < len(p) <= PATH_BYTES and p != os.devnull)
     return Request(kind if isinstance(kind, str) else "", tuple(paths)[:NAMED], tuple(dict.fromkeys(words))[:NAMED])
 
 

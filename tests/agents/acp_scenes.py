@@ -105,6 +105,9 @@ def noise(cwd: str) -> Json:
     say(str(ask("session/request_permission", toolCall="?")["error"]["code"]))
     say(str(ask("fs/write_text_file", path=f"{cwd}/\0", content="x")["error"]["code"]))
     say(str(ask("fs/write_text_file", path=f"{cwd}/x\ud800", content="x")["error"]["code"]))
+    with open(f"{cwd}/plain", "w") as file:
+        file.write("no folder")
+    say(str(ask("fs/write_text_file", path=f"{cwd}/plain/x", content="x")["error"]["code"]))
     return {"stopReason": "end_turn"}
 
 

@@ -83,7 +83,7 @@ def test_another_policy_gives_another_answer(tmp_path: Path) -> None:
 
 def test_no_line_of_an_agent_breaks_the_conversation(tmp_path: Path) -> None:
     ran = go(tmp_path, "noise")
-    assert ran.said == "-32601" * 2 + "-32602" * 4
+    assert ran.said == "-32601" * 2 + "-32602" * 4 + "-32603"
     assert ran.leash.output().splitlines()[:4] == ["Starting...", "{", '{"jsonrpc":', "[1,2]"]
     raw = (ran.place.folder / ran.turned.transcript).read_text()
     assert "from_the_future" in raw

@@ -135,6 +135,7 @@ class Bench:
     prompts: list[str] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
+    laws: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     tip_commit: str = "b" * 40
     contained: set[str] = field(default_factory=set)
@@ -199,6 +200,7 @@ class Bench:
         self.agents.append(agent.name)
         self.prompts.append(brief.prompt)
         self.resumed.append(brief.session_id)
+        self.laws.append(brief.policy.name)
         leash.emit(StreamEvent("agent.message", "hello"))
         self.during(leash)
         if leash.stopping():

@@ -46,6 +46,13 @@ def test_a_failed_check_becomes_the_next_turns_feedback(world: World) -> None:
     assert world.bench.resumed == ["", "a-session"]
 
 
+def test_an_agent_is_driven_under_the_policy_that_judges_its_change(world: World) -> None:
+    world.law = world.law.model_copy(update={"name": "strict"})
+    world.start()
+    world.pump()
+    assert world.bench.laws == ["strict"]
+
+
 def test_two_alike_failures_plan_again(world: World) -> None:
     world.bench.reports = [False, False, True]
     run = world.start()
