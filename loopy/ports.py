@@ -159,12 +159,14 @@ class Brief:
     """What an agent is told for one turn: the prompt, and the session to resume if it is the same agent's.
 
     By `policy` the driver answers what the agent asks before it acts, where it does; the gate judges the change in any case.
+    An agent that says that it cost more than `budget_micros` is ended.
     """
 
     prompt: str
     turn: int
     session_id: str = ""
     policy: Policy = field(default_factory=Policy)
+    budget_micros: int | None = None
 
 
 class Driver(Protocol):

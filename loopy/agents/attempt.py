@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from loopy.agents.judge import FINISHED, LIMIT, OURS, STALLED, judge, refused_session
+from loopy.agents.judge import FINISHED, LIMIT, OURS, OVERSPENT, STALLED, judge, refused_session
 from loopy.agents.limits import Verdict
 from loopy.agents.reading import Emitted, Reading
 from loopy.agents.rules import EventRule
@@ -25,6 +25,7 @@ class Attempt:
     """The receiving end of one process; `duplex` when it also writes to it."""
 
     duplex = False
+    budget_micros: int | None = None  # of this turn
 
     def __init__(
         self,
@@ -98,6 +99,8 @@ class Attempt:
     def _own_reason(self) -> str:
         if self.reading.stop:
             return LIMIT
+        if self.budget_micros is not None and self.reading.cost_micros > self.budget_micros:
+            return OVERSPENT
         now = self._clock.awake()
         if self.reading.failed is not None and now - max(self._resulted, self._active) > self._after_result_s:
             return FINISHED

@@ -18,14 +18,23 @@ from loopy.domain.agent import Agent
 from loopy.domain.failures import Failure
 from loopy.process.command import Ending, Exit
 
-LIMIT, STALLED, FINISHED = "limit", "stalled", "finished"  # our own reasons to stop, beside those of the leash
+LIMIT, STALLED, FINISHED, OVERSPENT = (
+    "limit",
+    "stalled",
+    "finished",
+    "overspent",
+)  # our own reasons to stop, beside those of the leash
 DEAF = "it does not read what it is sent"
-OURS = frozenset({LIMIT, STALLED, FINISHED, DEAF})
+OURS = frozenset({LIMIT, STALLED, FINISHED, OVERSPENT, DEAF})
 ERRORS = (Channel.EVENT, Channel.STDERR)
 
 
 def judge(reading: Reading, ended: Exit, agent: Agent, now: datetime) -> Verdict | None:
     """Return what stopped the attempt, None when it ended by itself and its change is to be looked at."""
+    if ended.stopped_for == OVERSPENT:
+        return Verdict(
+            Failure.BUDGET, f"the turn cost ${(reading.usage.cost_micros or 0) / 1_000_000:.2f} and was ended"
+        )
     if reading.failed is False:
         return None
     if reading.verdict is not None:

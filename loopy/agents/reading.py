@@ -60,6 +60,11 @@ class Reading:
         return Usage(**self._usage)
 
     @property
+    def cost_micros(self) -> int:
+        """What the agent says so far that it cost; 0 while it says nothing."""
+        return self._usage.get("cost_micros", 0)
+
+    @property
     def structured(self) -> bool:
         """Whether the CLI speaks JSON."""
         return self._output != "text"

@@ -120,6 +120,7 @@ class TurnDriver(ABC):
         """Run one process; None when it refused to resume its session."""
         stream = LiveStream(on.leash.emit, on.hide, self._clock.awake)
         attempt = self.listen(on, transcript, stream)
+        attempt.budget_micros = on.brief.budget_micros
         try:
             ended = self._run(on, launch, attempt)
         finally:

@@ -14,6 +14,7 @@ from loopy.cli.lazy import Late, LateGroup
 from loopy.cli.paper import Cell, echo, emit, ink, line, table
 
 if TYPE_CHECKING:
+    from loopy.agents.environment import Operator
     from loopy.agents.health import Finding, Health
     from loopy.agents.spec import Spec
     from loopy.bootstrap.services import Services
@@ -74,13 +75,18 @@ def _show_programs(programs: list[dict[str, Any]], *, everything: bool) -> None:
         echo(f"\n{ink(f'{rest} more programs are known: loopy agents --all', 'quiet')}")
 
 
+def operator_of(made: Services) -> Operator:
+    """Return whose machine it is, for agents."""
+    from loopy.agents.environment import Operator
+
+    return Operator(made.env, Path(made.env["HOME"]) if made.env.get("HOME") else None)
+
+
 def health_of(made: Services) -> Health:
     """Return what asks the programs of this home."""
-    from loopy.agents.environment import Operator
     from loopy.agents.health import Health
 
-    home = Path(made.env["HOME"]) if made.env.get("HOME") else None
-    return Health(Operator(made.env, home), made.clock)
+    return Health(operator_of(made), made.clock)
 
 
 def looked_at(made: Services) -> list[dict[str, Any]]:
@@ -170,7 +176,10 @@ def _entry(spec: Spec, found: Finding | None) -> dict[str, Any]:
         "healthy": bool(found and found.healthy),
         "version": found.version if found else "",
         "reason": Redactor().text(found.reason) if found and not found.healthy else "",
-        "driven": [way for way, block in (("print", spec.print), ("acp", spec.acp)) if block is not None],
+        "driven": sorted(
+            (way for way, block in (("print", spec.print), ("acp", spec.acp)) if block is not None),
+            key=lambda way: way != spec.driven_by(""),
+        ),
         "confidence": spec.confidence,
         "checked_version": spec.version,
         "install": spec.install.hint,

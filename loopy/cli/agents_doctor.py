@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loopy.cli import options
-from loopy.cli.agents import health_of
+from loopy.cli.agents import health_of, operator_of
 from loopy.cli.doctor import Sign, show
 from loopy.cli.paper import echo, emit, ink, line
 from loopy.domain.errors import NotFoundError
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def doctor(names: tuple[str, ...], as_json: bool) -> int:
     """Ask agents and programs what is wrong with them, and say what mends it.
 
-    Looks for the program, whether it is the one that is meant, its version and its login. NAME is an agent or an entry
+    Looks for the program, whether it is the one that is meant, its version, its login, and whether it answers over the
+    Agent Client Protocol. NAME is an agent or an entry
     of the catalogue; default: every agent. Spends no tokens. Exit code 1 when one of them cannot work.
     """
     from loopy.cli.home import open_home
@@ -68,8 +69,11 @@ def _signs(made: Services, spec: Spec, agent: Agent) -> Iterator[Sign]:
     from loopy.agents.redact import Redactor
 
     hide = Redactor().text
-    for look in health_of(made).examine(spec, agent):
+    looks = list(health_of(made).examine(spec, agent))
+    for look in looks:
         yield Sign(look.name, "ok" if look.good else "fail", hide(look.text), hide(look.fix))
+    if spec.acp is not None and all(look.good or look.name == "login" for look in looks):
+        yield _protocol(made, spec, agent)
     with made.graph.read() as tx:
         cooling = tx.fleet.cooldowns().get(agent.billed_to)
     if cooling is not None and cooling.until > made.clock.now():
@@ -77,3 +81,19 @@ def _signs(made: Services, spec: Spec, agent: Agent) -> Iterator[Sign]:
         yield Sign(
             "limit", "warn", f"account {cooling.account} cools until {when}: {cooling.why}", "it goes on by itself"
         )
+
+
+def _protocol(made: Services, spec: Spec, agent: Agent) -> Sign:
+    """Return what a handshake over the Agent Client Protocol comes to; a login is not needed for it."""
+    from loopy.agents.acp_greet import initialize_only
+
+    greeting = initialize_only(spec, agent, operator_of(made))
+    if not greeting.reason:
+        who = " ".join(filter(None, (greeting.name, greeting.version)))
+        ways = f"; logs in by {', '.join(greeting.methods)}" if greeting.methods else ""
+        return Sign("acp", "ok", f"protocol {greeting.protocol}{f', {who}' if who else ''}{ways}")
+    if spec.driven_by(agent.drive) == "acp":
+        return Sign(
+            "acp", "fail", greeting.reason, 'drive = "print" of the agent uses its headless mode' if spec.print else ""
+        )
+    return Sign("acp", "ok", f"not needed, and not there: {greeting.reason}")

@@ -10,6 +10,7 @@ from loopy.domain.change import Change
 from loopy.domain.check import CheckReport
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import RULES, Failure, Remedy
+from loopy.domain.policy import Policy
 from loopy.domain.review import Review
 from loopy.domain.run import Claim
 from loopy.engine.desk import Desk
@@ -33,7 +34,7 @@ def reviewed(
     found, missing = list[Review](), list[str]()
     for kind in judging.wanted(policy, at.sized, decision) if report.passed and change else ():
         assert change is not None
-        for answer in _Asking(desk, claim, at, report, place, leash, change).of(kind):
+        for answer in _Asking(desk, claim, at, report, place, leash, change, policy).of(kind):
             if isinstance(answer, Tried):
                 return answer
             if isinstance(answer, Review):
@@ -52,10 +53,18 @@ class _Asking:
     """One change before the judges."""
 
     def __init__(
-        self, desk: Desk, claim: Claim, at: Scene, report: CheckReport, place: Workspace, leash: Leash, change: Change
+        self,
+        desk: Desk,
+        claim: Claim,
+        at: Scene,
+        report: CheckReport,
+        place: Workspace,
+        leash: Leash,
+        change: Change,
+        policy: Policy,
     ) -> None:
         self._desk, self._claim, self._at, self._report = desk, claim, at, report
-        self._place, self._leash, self._change = place, leash, change
+        self._place, self._leash, self._change, self._policy = place, leash, change, policy
 
     def of(self, kind: AgentKind) -> Iterator[Review | Tried | str]:
         """Yield what each judge of this kind answers, or why it does not, until one has; none of them is the author."""
@@ -84,7 +93,7 @@ class _Asking:
             folder = self._place.folder / f"review-{agent.name}"
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             own = replace(self._place, tree=copy, folder=folder)
-            said = desk.driver.turn(agent, Brief(text, run.turn), own, self._leash)
+            said = desk.driver.turn(agent, Brief(text, run.turn, policy=self._policy), own, self._leash)
         if isinstance(said, Turned):
             return self._judged(agent, said, folder.name)
         if said.failure is Failure.CANCELLED:

@@ -44,6 +44,16 @@ def reserve(desk: Desk, claim: Claim, policy: Policy, agent: Agent) -> Tried | N
     return None
 
 
+def left(desk: Desk, run: Run, policy: Policy) -> int | None:
+    """Return what a turn may still cost by the run's and the ticket's budget, its own share included; None: no budget."""
+    with desk.graph.read() as tx:
+        of_run, of_ticket = tx.runs.spent(run=run.id), tx.runs.spent(ticket=run.ticket)
+    share = policy.budget_micros // policy.turns if policy.budget_micros is not None else 0
+    budgets = ((policy.budget_micros, of_run), (policy.ticket_budget_micros, of_ticket))
+    rests = [budget - spent + share for budget, spent in budgets if budget is not None]
+    return max(min(rests), 0) if rests else None
+
+
 def _said(what: str, spent: int, budget: int) -> str:
     return f"${spent / 1_000_000:.2f} of ${budget / 1_000_000:.2f} spent or reserved by {what}".replace(
         "by today", "today"

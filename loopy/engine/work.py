@@ -21,7 +21,7 @@ from loopy.engine.reviewing import reviewed
 from loopy.engine.roster import roster
 from loopy.engine.scene import Scene, scene
 from loopy.engine.shipping import ship_work
-from loopy.engine.spending import reserve
+from loopy.engine.spending import left, reserve
 from loopy.engine.story import EVIDENCE_JSON, EVIDENCE_PAGE, PATCH, gather, sha256_of
 from loopy.ports import Brief, Leash, Tip, Workspace
 from loopy.steps import check as checking
@@ -78,7 +78,7 @@ def code_work(desk: Desk, claim: Claim, leash: Leash) -> StepResult:
         return over
     place = desk.workspaces.open(claim.run.id, claim.run.repo, claim.run.base)
     text = coding.prompt(at.ticket, at.plan, claim.run.turn, _feedback(desk, at, place, claim.token))
-    brief = Brief(text, claim.run.turn, at.session(agent.name), policy)
+    brief = Brief(text, claim.run.turn, at.session(agent.name), policy, left(desk, claim.run, policy))
     by = coding.Ruling(policy, facts, at.tree_before)
     return coding.code(agent, brief, place, by, desk.driver, desk.workspaces, leash)
 

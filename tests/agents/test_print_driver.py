@@ -205,3 +205,12 @@ def test_an_agent_leaves_no_core_and_writes_no_file_beyond_its_limit(tmp_path: P
     agent, leash = command(tmp_path, source).model_copy(update={"file_mb": file_mb}), PaperLeash()
     driver().turn(agent, BRIEF, place_in(tmp_path), leash)
     assert leash.output() == f"(0, 0) {most}"
+
+
+def test_an_agent_that_says_it_cost_more_than_it_may_is_ended(tmp_path: Path) -> None:
+    line = json.dumps({"loopy": "usage", "cost_usd": 0.75, "add": True})
+    source = f"import time\nfor _ in range(3):\n    print({line!r}, flush=True); time.sleep(0.3)\ntime.sleep(60)"
+    brief = Brief("p", 1, budget_micros=2_000_000)
+    tried = driver().turn(command(tmp_path, source), brief, place_in(tmp_path), PaperLeash())
+    assert isinstance(tried, Tried)
+    assert (tried.failure, tried.detail) == (Failure.BUDGET, "the turn cost $2.25 and was ended")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select
 
 from loopy.domain.failures import Failure
+from loopy.domain.policy import Policy
 from loopy.domain.states import RunState, Step, Verdict, Wait
+from loopy.engine.spending import left
 from loopy.ports import Leash
 from loopy.store import schema
 from tests.engine.acts import rob
@@ -148,3 +151,18 @@ def test_17_the_day_of_the_whole_host_has_a_budget_too(world: World) -> None:
     second = world.start("second")
     world.pump()
     assert world.run(second.id).wait is Wait.LIMIT
+
+
+def test_17_a_turn_is_told_what_it_may_still_cost(world: World) -> None:
+    world.change(budget_micros=100, ticket_budget_micros=1000, turns=4)
+    run = world.start()
+    world.pump_until(run.id, Step.CODE)
+    with world.graph.write() as tx:
+        row = tx.runs.get(run.id)
+        assert row is not None
+        tx.runs.spend(row, 0, 30)
+        tx.runs.spend(replace(row, token=row.token + 1), 25, None)  # this turn's own share
+    assert left(world.desk("w1"), row, world.law) == 70
+    assert left(world.desk("w1"), row, Policy(ticket_budget_micros=60)) == 5
+    assert left(world.desk("w1"), row, Policy(ticket_budget_micros=10)) == 0
+    assert left(world.desk("w1"), row, Policy()) is None
