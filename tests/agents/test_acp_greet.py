@@ -14,13 +14,14 @@ from loopy.agents.acp_greet import initialize_only
 from loopy.agents.acp_wire import Frames, RpcError
 from loopy.agents.drivers import Drivers
 from loopy.agents.environment import Operator
+from loopy.agents.launch import acp_command_line, missing_server
 from loopy.agents.spec import Acp, Detect, Print, Spec
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.failures import Failure
 from loopy.ports import Brief
 from loopy.sandbox.none import NoSandbox
 from tests.agents.acp_support import POLICY, go, spec
-from tests.agents.support import FixedClock, PaperLeash, place_in
+from tests.agents.support import CATALOG, FixedClock, PaperLeash, place_in
 
 OPERATOR = Operator({"PATH": os.defpath})
 
@@ -162,3 +163,15 @@ def test_an_agent_made_with_the_protocols_own_library_is_driven_too(tmp_path: Pa
     ran = go(tmp_path, "-", of=spec(argv=("{bin}", "-c", code)))
     assert (ran.turned.message, ran.turned.session_id) == ("by the book", "lib")
     assert (ran.place.tree / "app.py").read_text() == "fixed"
+
+
+@pytest.mark.parametrize("entry", [each for each in CATALOG.values() if each.acp], ids=lambda each: each.id)
+@pytest.mark.parametrize("model", ["", "m-1"])
+def test_every_entrys_server_is_started_by_words_that_are_filled_in(entry: Spec, model: str) -> None:
+    assert entry.acp is not None
+    words = {"bin": "/bin/it", "model": model, "cwd": "/tree", "folder": "/run"}
+    argv = acp_command_line(entry.acp, agent("--own", model=model), words)
+    assert all(argv)
+    assert not [word for word in argv if "{" in word]
+    assert ("--own" in argv) is ("{*extra}" in entry.acp.argv)
+    assert argv[0] == "/bin/it" or missing_server(entry, "/nowhere")
