@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopy.domain.change import Change, Entry
-from loopy.domain.gate import Facts, evaluate, policy_digest
+from loopy.domain.gate import Facts, denied, evaluate, policy_digest
 from loopy.domain.names import bad_name, collisions, fold, resolved
 from loopy.domain.policy import ChangeLimits, PathRule, Policy, Verb
 from loopy.domain.ticket import Trust
@@ -167,3 +167,20 @@ def test_the_gate_answers_whatever_it_is_asked(path: str, target: str, mode: str
 def test_no_spelling_of_a_denied_folder_gets_through(folder: str, inside: bool) -> None:
     path = f"{folder}/x" if inside else folder
     assert evaluate(Policy(paths=(PathRule(deny=("infra/",)),)), facts(entry(path, "A"))).verdict is Verb.DENY
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("secrets/key", "denied-path"),
+        ("SECRETS/key", "denied-path"),
+        (".git/config", "bad-name"),
+        ("a/../secrets/key", "bad-name"),
+        ("conftest.py", None),
+        ("src/app.py", None),
+    ],
+)
+def test_a_path_that_would_be_denied_is_known_before_it_is_touched(path: str, rule: str | None) -> None:
+    policy = Policy(paths=(PathRule(ask=("conftest.py",)), PathRule(deny=("secrets/",), why="keys")))
+    found = denied(policy, path)
+    assert (found.rule if found else None) == rule
