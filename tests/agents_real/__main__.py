@@ -1,0 +1,146 @@
+"""`python -m tests.agents_real`: real CLIs through Loopy, ticket to verified receipt, then refusals; one Markdown table."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from tests.agents_real import drill
+from tests.agents_real.drive import Drove, drive
+from tests.agents_real.fleet import FLEET
+from tests.agents_real.install import install
+from tests.agents_real.journey import Arrived, path_of, travel
+from tests.agents_real.record import keep
+from tests.agents_real.scenarios import SCENARIOS, fits
+from tests.agents_real.table import Row, markdown
+from tests.support.model_server import ModelServer
+
+DRILLED = ("pi", "qwen", "gemini")
+
+
+def main(words: Sequence[str]) -> int:
+    """Install, drive, print; 1 when something did not hold or too few CLIs came to a verified receipt."""
+    asked = _asked(words)
+    began = time.monotonic()
+    programs, installed = install(asked.agents, latest=asked.latest)
+    _tell(
+        f"{sum(not one.problem for one in installed)} of {len(installed)} CLIs installed in {time.monotonic() - began:.0f} s: {programs}"
+    )
+    rows = {one.name: Row(one) for one in installed}
+    there = [one.name for one in installed if not one.problem]
+    with ModelServer() as model, ThreadPoolExecutor(asked.jobs) as pool:
+        play = Play(model, programs, asked.record)
+        if not asked.scenarios_only:
+            for name, arrived in zip(there, pool.map(play.travel, there), strict=True):
+                rows[name].arrived = arrived
+        pairs = [(name, scenario) for scenario in asked.scenarios for name in there]
+        for drove in pool.map(lambda pair: play.turn(*pair), pairs):
+            rows[drove.cli].drove[drove.scenario] = drove
+        told, faults = play.drill(there) if asked.drill else ("", [])
+    page = markdown(list(rows.values()), asked.scenarios, told)
+    print(page)
+    if asked.write:
+        Path(asked.write).write_text(page)
+    return _verdict(list(rows.values()), faults, asked.at_least)
+
+
+def _asked(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.agents_real", description=__doc__)
+    parser.add_argument("--agents", type=_names, default=list(FLEET), help="which CLIs, with commas; default: all")
+    parser.add_argument("--at-least", type=int, default=1, help="fail when fewer came to a verified receipt")
+    parser.add_argument("--latest", action="store_true", help="the newest versions instead of the pinned ones")
+    parser.add_argument("--jobs", type=int, default=2, help="turns at a time")
+    parser.add_argument("--scenarios", type=lambda s: [w for w in s.split(",") if w], default=list(SCENARIOS))
+    parser.add_argument("--scenarios-only", action="store_true", help="no tickets")
+    parser.add_argument("--no-drill", dest="drill", action="store_false", help="no failover drill")
+    parser.add_argument("--record", type=Path, help="write the streams below this folder")
+    parser.add_argument("--write", help="write the table into this file too")
+    return parser.parse_args(words)
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.replace(" ", ",").split(",") if name]
+    if unknown := set(names) - set(FLEET):
+        msg = f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(FLEET)}"
+        raise argparse.ArgumentTypeError(msg)
+    return names or list(FLEET)
+
+
+class Play:
+    """What is played on one scripted model, each in a scratch folder of its own."""
+
+    def __init__(self, model: ModelServer, programs: Path, record: Path | None) -> None:
+        self._model, self._programs, self._record = model, programs, record
+        self._path = path_of(programs)
+
+    def travel(self, cli: str) -> Arrived:
+        """Take a ticket to its receipt."""
+        arrived = _in_scratch(lambda folder: travel(cli, self._model.url("ok", f"{cli}-run"), self._path, folder))
+        _tell(f"{cli:15} ticket → receipt  {arrived.verdict} {arrived.seconds:.1f} s {arrived.problem}")
+        return arrived
+
+    def turn(self, cli: str, scenario: str) -> Drove:
+        """Play one scenario; the recording is made before the scratch folder goes."""
+
+        def played(folder: Path) -> Drove:
+            began = datetime.now(UTC)
+            drove = drive(cli, self._model.url(scenario, cli), scenario, self._path, folder)
+            if self._record is not None:
+                keep(self._record, drove, self._programs, began)
+            return drove
+
+        drove = _in_scratch(played)
+        drove.asked = sum(a.scenario == scenario and a.tag == cli and a.step >= 0 for a in self._model.asked)
+        _tell(f"{cli:15} {scenario:10} {drove.word} {drove.seconds:.1f} s, {drove.asked} calls {_note(drove)}")
+        return drove
+
+    def drill(self, there: Sequence[str]) -> tuple[str, list[str]]:
+        """Rehearse a failover with three of the CLIs that are there."""
+        chosen = tuple(name for name in DRILLED if name in there)
+        if len(chosen) < 3:
+            return f"skipped: it wants {', '.join(DRILLED)}", []
+        return _in_scratch(lambda f: drill.timed((chosen[0], chosen[1], chosen[2]), self._model, self._path, f))
+
+
+T = TypeVar("T")
+
+
+def _in_scratch(play: Callable[[Path], T]) -> T:
+    folder = Path(tempfile.mkdtemp(prefix="loopy-real-")).resolve()
+    try:
+        return play(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _note(drove: Drove) -> str:
+    detail = "" if drove.word == "turned" else f"| {getattr(drove.came_to, 'detail', '')[:160]}"
+    return detail + ("" if fits(drove) else "  ✗ not as expected") + (f"  ALIVE {drove.alive}" if drove.alive else "")
+
+
+def _tell(text: str) -> None:
+    print(text.rstrip(), file=sys.stderr, flush=True)
+
+
+def _verdict(rows: Sequence[Row], faults: list[str], at_least: int) -> int:
+    faults = [*faults, *(f"{row.installed.name}: {fault}" for row in rows for fault in row.faults)]
+    verified = sum(row.verified for row in rows)
+    if verified < at_least and any(row.arrived for row in rows):
+        faults.append(f"{verified} CLIs came to a verified receipt, at least {at_least} must")
+    elif not any(row.arrived for row in rows) and at_least > 0 and not any(row.drove for row in rows):
+        faults.append("no CLI could be installed")
+    for fault in faults:
+        print(f"✗ {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

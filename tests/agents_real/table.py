@@ -1,0 +1,74 @@
+"""The one table of what real CLIs did through Loopy."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from loopy.domain.agent import Tried
+from loopy.settings.model import cores
+from tests.agents_real.drive import Drove
+from tests.agents_real.install import Installed
+from tests.agents_real.journey import Arrived
+from tests.agents_real.scenarios import fits
+
+
+@dataclass
+class Row:
+    """One CLI."""
+
+    installed: Installed
+    arrived: Arrived | None = None
+    drove: dict[str, Drove] = field(default_factory=dict)
+
+    @property
+    def verified(self) -> bool:
+        return self.arrived is not None and not self.arrived.problem
+
+    @property
+    def faults(self) -> list[str]:
+        """What did not hold; that a CLI could not be installed is no fault."""
+        found = [f"{name} came to {drove.word}" for name, drove in self.drove.items() if not fits(drove)]
+        found += [f"{name}: still alive: {drove.alive}" for name, drove in self.drove.items() if drove.alive]
+        if self.arrived is not None:
+            found += [f"ticket → receipt: {self.arrived.problem}"] if self.arrived.problem else []
+            found += [f"still alive: {left}" for left in self.arrived.alive]
+        return found
+
+
+def markdown(rows: Sequence[Row], scenarios: Sequence[str], drill: str) -> str:
+    """Return the table with its date and machine, what was skipped, and the drill."""
+    head = ["CLI", "version", "ticket → receipt", *scenarios]
+    lines = [
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {cores()} cores, "
+        f"Python {platform.python_version()}; seconds of wall time.",
+        "",
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+    ]
+    lines += [_line(row, scenarios) for row in rows if not row.installed.problem]
+    skipped = [
+        f"- {row.installed.name}: not installed: {row.installed.problem}" for row in rows if row.installed.problem
+    ]
+    if skipped:
+        lines += ["", "Skipped:", *skipped]
+    if drill:
+        lines += ["", f"Failover drill: {drill}."]
+    return "\n".join(lines) + "\n"
+
+
+def _line(row: Row, scenarios: Sequence[str]) -> str:
+    arrived = row.arrived
+    way = (
+        "" if arrived is None else f"{'verified' if row.verified else '✗ ' + arrived.verdict}, {arrived.seconds:.0f} s"
+    )
+    cells = [row.installed.name, row.installed.version, way]
+    cells += [_cell(row.drove[name]) if name in row.drove else "" for name in scenarios]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(drove: Drove) -> str:
+    reset = " ⏲" if isinstance(drove.came_to, Tried) and drove.came_to.resets_at else ""
+    return f"{'' if fits(drove) else '✗ '}{drove.word}{reset}, {drove.seconds:.0f} s"
