@@ -19,7 +19,7 @@ from tests.agents_real.fleet import FLEET
 from tests.agents_real.install import install
 from tests.agents_real.journey import Arrived, path_of, travel
 from tests.agents_real.record import keep
-from tests.agents_real.scenarios import SCENARIOS, fits
+from tests.agents_real.scenarios import PLAYED, SCENARIOS, fits
 from tests.agents_real.table import Row, markdown
 from tests.support.model_server import ModelServer
 
@@ -92,13 +92,15 @@ class Play:
 
         def played(folder: Path) -> Drove:
             began = datetime.now(UTC)
-            drove = drive(cli, self._model.url(scenario, cli), scenario, self._path, folder)
+            drove = drive(cli, scenario, lambda name: self._model.url(name, cli), self._path, folder)
             if self._record is not None:
                 keep(self._record, drove, self._programs, began)
             return drove
 
         drove = _in_scratch(played)
-        drove.asked = sum(a.scenario == scenario and a.tag == cli and a.step >= 0 for a in self._model.asked)
+        drove.asked = sum(
+            a.scenario == PLAYED.get(scenario, scenario) and a.tag == cli and a.step >= 0 for a in self._model.asked
+        )
         _tell(f"{cli:15} {scenario:10} {drove.word} {drove.seconds:.1f} s, {drove.asked} calls {_note(drove)}")
         return drove
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.agents.support import CATALOG, PaperLeash, place_in
 from tests.agents_real.fleet import FLEET
 
 BROKEN = "def add(a, b):\n    return a - b\n"
+UNKNOWN = {"opencode": "ses_0000000000000000000000", "kimi": "session_00000000-0000-4000-8000-000000000000"}
 IDLE_S, WALL_S = 15, 55  # by default silence is borne for five minutes
 LINGER_S = 2.0
 
@@ -74,7 +76,9 @@ class Drove:
     events: list[Any] = field(default_factory=list)
     alive: list[str] = field(default_factory=list)
     folder: Path = Path()
+    session: str = ""  # the one to resume
     mended: bool = False  # the edit is in the tree
+    anew: bool = False  # the CLI did not know the session
 
     @property
     def word(self) -> str:
@@ -82,24 +86,34 @@ class Drove:
         return str(self.came_to.failure) if isinstance(self.came_to, Tried) else "turned"
 
 
-def drive(cli: str, base: str, scenario: str, path: str, folder: Path, session: str = "", turn: int = 1) -> Drove:
-    """Let the CLI do one turn in this folder, with an operator's home of its own."""
+def drive(cli: str, scenario: str, url: Callable[[str], str], path: str, folder: Path) -> Drove:
+    """Play a scenario with the CLI in this folder; `url` gives the model's address for a scenario of the model's."""
+    if scenario == "resume":  # by the session of a turn before
+        first = turn(cli, "ok", url("ok"), path, folder, 1)
+        return turn(cli, scenario, url("chat"), path, folder, 2, first.came_to.session_id)
+    if scenario == "unknown":  # a session that is nobody's
+        return turn(cli, scenario, url("chat"), path, folder, 1, UNKNOWN.get(cli, str(uuid.uuid4())))
+    return turn(cli, scenario, url(scenario), path, folder, 1)
+
+
+def turn(cli: str, scenario: str, base: str, path: str, folder: Path, number: int, session: str = "") -> Drove:
+    """Let the CLI do one turn, with an operator's home of its own."""
     setup, home = FLEET[cli](base), folder / "operator"
     home.mkdir(parents=True, exist_ok=True)
     setup.settle(home)
-    where, leash = place_in(folder), PaperLeash(turn)
-    if turn == 1:
+    where, leash = place_in(folder), PaperLeash(number)
+    if number == 1:
         (where.tree / "app.py").write_text(BROKEN)
     driver = Taped(path, dict(setup.env), home)
     agent = setup.made("a", cli, idle_s=IDLE_S, wall_s=WALL_S)
     prompt = f"Fix add() in app.py and write NOTES.md. [[cwd={where.tree}]]"
     began = time.monotonic()
-    came_to = driver.turn(agent, Brief(prompt, turn, session), where, leash)
+    came_to = driver.turn(agent, Brief(prompt, number, session), where, leash)
     took = time.monotonic() - began
     return Drove(
         cli=cli, scenario=scenario, came_to=came_to, seconds=took, out=bytes(driver.out), err=bytes(driver.err),
-        ended=driver.ended, events=leash.events, alive=list(still_alive(folder)), folder=folder,
-        mended=(where.tree / "app.py").read_text() != BROKEN,
+        ended=driver.ended, events=leash.events, alive=list(still_alive(folder)), folder=folder, session=session,
+        mended=(where.tree / "app.py").read_text() != BROKEN, anew="starts anew" in str(leash.texts("step.progress")),
     )  # fmt: skip
 
 

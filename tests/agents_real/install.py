@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def unpinned(package: str) -> str:
 
 def home(*, latest: bool) -> Path:
     """Return the folder of this set of versions: that of the file's hash, or of today."""
-    key = f"latest-{date.today():%Y%m%d}" if latest else hashlib.sha256(VERSIONS.read_bytes()).hexdigest()[:12]
+    key = f"latest-{datetime.now(UTC):%Y%m%d}" if latest else hashlib.sha256(VERSIONS.read_bytes()).hexdigest()[:12]
     return CACHE / key
 
 

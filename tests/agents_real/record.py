@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loopy.agents.fields import holds
+from loopy.agents.rules import EventRule
 from loopy.domain.agent import Turned
 from loopy.process.command import Ending
-from tests.agents.support import NOW
+from tests.agents.support import CATALOG, NOW
 from tests.agents_real.drive import Drove
 
 TEXT, ITEMS, REPEATS = 400, 6, 3  # what is kept of a text, of a list, and of lines that look alike
@@ -39,6 +42,7 @@ class Normal:
             (str(programs.parent.resolve()), "/agents"),
             (str(programs.parent), "/agents"),
         )
+        self._rows = CATALOG[drove.cli].event
         self._ids: dict[str, str] = {}
         self._shift = NOW - began
         self._began = began
@@ -56,7 +60,7 @@ class Normal:
         text = EPOCH.sub(self._epoch, text)
         text = CLOCK.sub(self._clock, text)
         text = PID.sub(r"\1 1", text)
-        return shortened(text)
+        return shortened(text, self._rows)
 
     def _uuid(self, found: re.Match[str]) -> str:
         return self._ids.setdefault(found[0].lower(), f"{REPLACED}{len(self._ids) + 1:012d}")
@@ -77,8 +81,8 @@ class Normal:
         return f"{(then.hour % 12) or 12}:{then.minute:02d}{half if found[3].islower() else ' ' + half.upper()}"
 
 
-def shortened(text: str) -> str:
-    """Return the lines, long values cut and repetitions left out."""
+def shortened(text: str, rows: Sequence[EventRule]) -> str:
+    """Return the lines, long values cut and repetitions left out; of lines that no row reads little is kept."""
     kept: list[str] = []
     shape, times = "", 0
     for line in text.splitlines():
@@ -93,7 +97,9 @@ def shortened(text: str) -> str:
         times = times + 1 if same == shape else 1
         shape = same
         if times <= REPEATS:
-            kept.append(json.dumps(short(node), ensure_ascii=False, separators=(",", ":")))
+            known = any(holds(row.when, node) for row in rows)
+            node = short(node) if known else {k: short(v) for k, v in node.items() if not isinstance(v, (dict, list))}
+            kept.append(json.dumps(node, ensure_ascii=False, separators=(",", ":")))
     plain = [i for i, line in enumerate(kept) if not line.startswith("{")]
     drop = set(plain[PLAIN_LINES // 2 : -PLAIN_LINES // 2]) if len(plain) > PLAIN_LINES else set()
     return "".join(line + "\n" for i, line in enumerate(kept) if i not in drop)

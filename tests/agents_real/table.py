@@ -41,9 +41,9 @@ class Row:
 def markdown(rows: Sequence[Row], scenarios: Sequence[str], drill: str) -> str:
     """Return the table with its date and machine, what was skipped, and the drill."""
     head = ["CLI", "version", "ticket → receipt", *scenarios]
+    machine = f"{platform.system()} {platform.machine()}, {cores()} cores"
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {cores()} cores, "
-        f"Python {platform.python_version()}; seconds of wall time.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine}, Python {platform.python_version()}; seconds of wall time.",
         "",
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
