@@ -10,8 +10,9 @@ PYTEST_ARGS ?=
 ROOM := $(shell test -w /dev/shm && df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 {print "/dev/shm"}')
 PYTEST := $(if $(ROOM),TMPDIR=$(ROOM)) $(BIN)/pytest -n 2
 DEMO_ARGS ?=
+AGENTS_REAL = $(if $(AGENTS),--agents $(AGENTS)) $(if $(AT_LEAST),--at-least $(AT_LEAST)) $(if $(RECORD),--record $(RECORD)) $(AGENTS_ARGS)
 
-.PHONY: help setup check test demo chaos chaos-stack simulate bench mutants coverage lock reference clean
+.PHONY: help setup check test demo chaos chaos-stack simulate bench agents-real agents-latest mutants coverage lock reference clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +54,12 @@ simulate: setup ## play N seeds of the engine over virtual time: make simulate N
 
 bench: setup ## one table of ratios to a bare Celery chain on Redis
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+agents-real: setup ## real CLIs, pinned, through Loopy on a scripted model: make agents-real [AGENTS=pi,qwen] [AT_LEAST=3] [RECORD=FOLDER]
+	$(BIN)/python -m tests.agents_real $(AGENTS_REAL)
+
+agents-latest: setup ## the same with the newest versions
+	$(BIN)/python -m tests.agents_real --latest $(AGENTS_REAL)
 
 mutants: setup ## take each clause of the protocol out, and print which tests and which seed notice: make mutants [MUTANTS=--named]
 	$(BIN)/python -m tests.mutants --harness $(MUTANTS)

@@ -66,11 +66,13 @@ def with_homes(
 
     A login folder is reached by the CLI's own variable, else by a link in the scratch home. Without one of the
     operator's the CLI gets an empty folder, for some refuse to make it themselves. `config_home` is the login folder to
-    use instead of the operator's, or, for a CLI with several, the folder that holds them. Makes folders and links in `home`.
+    use instead of the operator's, or, for a CLI with several, the folder that holds them. Makes folders, links and the
+    entry's settings files in `home`.
     """
     chosen = operator.home / config_home[2:] if config_home.startswith("~/") and operator.home else Path(config_home)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     out = {**env, "HOME": str(home)}
+    out = {**_settings(spec, home), **out}
     opened: list[Path] = []
     for place in spec.auth.home:
         own = chosen if len(spec.auth.home) == 1 else chosen / place.dir
@@ -86,6 +88,14 @@ def with_homes(
             scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             scratch.symlink_to(real, target_is_directory=True)
     return out, tuple(opened)
+
+
+def _settings(spec: Spec, home: Path) -> dict[str, str]:
+    """Write the entry's settings files and return the variables that name them."""
+    for file in spec.file:
+        (home / file.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (home / file.path).write_text(file.text, encoding="utf-8")
+    return {file.env: str(home / file.path) for file in spec.file}
 
 
 def _real(place: Home, env: Mapping[str, str], operator: Operator) -> Path | None:

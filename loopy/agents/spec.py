@@ -84,6 +84,14 @@ class Env(Value):
     passed: tuple[VariableName, ...] = Field(default=(), alias="pass")
 
 
+class SettingsFile(Value):
+    """A settings file of Loopy's own that makes a CLI fit for unattended runs, in the scratch home; a variable says where."""
+
+    path: str = Field(pattern=r"^[A-Za-z0-9_-][\w-]*(?:/[\w-]+)*(?:\.[a-z]+)?$")  # below the scratch home
+    env: VariableName
+    text: str = Field(min_length=1)  # the same for everybody: no secret, no address
+
+
 class Approve(Value):
     """The flags that spare questions: for an agent that only reads, and for one that works."""
 
@@ -199,6 +207,7 @@ class Spec(Value):
     detect: Detect = Detect()
     auth: Auth = Auth()
     env: Env = Env()
+    file: tuple[SettingsFile, ...] = ()
     print: Print | None = None
     acp: Acp | None = None
     instructions: Instructions = Instructions()

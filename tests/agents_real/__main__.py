@@ -16,11 +16,11 @@ from typing import TypeVar
 from tests.agents_real import drill
 from tests.agents_real.drive import Drove, drive
 from tests.agents_real.fleet import FLEET
-from tests.agents_real.install import install
+from tests.agents_real.install import CACHE, install
 from tests.agents_real.journey import Arrived, path_of, travel
 from tests.agents_real.record import keep
 from tests.agents_real.scenarios import PLAYED, SCENARIOS, fits
-from tests.agents_real.table import Row, markdown
+from tests.agents_real.table import Row, markdown, put
 from tests.support.model_server import ModelServer
 
 DRILLED = ("pi", "qwen", "gemini")
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
     page = markdown(list(rows.values()), asked.scenarios, told)
     print(page)
     if asked.write:
-        Path(asked.write).write_text(page)
+        put(asked.write, page)
     return _verdict(list(rows.values()), faults, asked.at_least)
 
 
@@ -62,7 +62,7 @@ def _asked(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--scenarios-only", action="store_true", help="no tickets")
     parser.add_argument("--no-drill", dest="drill", action="store_false", help="no failover drill")
     parser.add_argument("--record", type=Path, help="write the streams below this folder")
-    parser.add_argument("--write", help="write the table into this file too")
+    parser.add_argument("--write", type=Path, help="put the table into this document too, between its marks")
     return parser.parse_args(words)
 
 
@@ -92,14 +92,14 @@ class Play:
 
         def played(folder: Path) -> Drove:
             began = datetime.now(UTC)
-            drove = drive(cli, scenario, lambda name: self._model.url(name, cli), self._path, folder)
+            drove = drive(cli, scenario, lambda name: self._model.url(name, f"{cli}-{scenario}"), self._path, folder)
             if self._record is not None:
                 keep(self._record, drove, self._programs, began)
             return drove
 
         drove = _in_scratch(played)
         drove.asked = sum(
-            a.scenario == PLAYED.get(scenario, scenario) and a.tag == cli and a.step >= 0 for a in self._model.asked
+            a.scenario == PLAYED.get(scenario, scenario) and a.tag == f"{cli}-{scenario}" and a.step >= 0 for a in self._model.asked
         )
         _tell(f"{cli:15} {scenario:10} {drove.word} {drove.seconds:.1f} s, {drove.asked} calls {_note(drove)}")
         return drove
@@ -116,7 +116,9 @@ T = TypeVar("T")
 
 
 def _in_scratch(play: Callable[[Path], T]) -> T:
-    folder = Path(tempfile.mkdtemp(prefix="loopy-real-")).resolve()
+    below = CACHE / "scratch"  # not in /tmp: Gemini reads no settings below a folder that others may write to
+    below.mkdir(exist_ok=True, mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="play-", dir=below)).resolve()
     try:
         return play(folder)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -104,6 +105,7 @@ def turn(cli: str, scenario: str, base: str, path: str, folder: Path, number: in
     where, leash = place_in(folder), PaperLeash(number)
     if number == 1:
         (where.tree / "app.py").write_text(BROKEN)
+        subprocess.run(["git", "init", "-q", str(where.tree)], check=True)
     driver = Taped(path, dict(setup.env), home)
     agent = setup.made("a", cli, idle_s=IDLE_S, wall_s=WALL_S)
     prompt = f"Fix add() in app.py and write NOTES.md. [[cwd={where.tree}]]"

@@ -54,7 +54,12 @@ stream_max_retries = 0
 
 
 def gemini(base: str) -> Setup:
-    return Setup({"GOOGLE_GEMINI_BASE_URL": base, "GEMINI_API_KEY": KEY}, agent={"model": "gemini-2.5-pro"})
+    chosen = {"security": {"auth": {"selectedType": "gemini-api-key"}}}  # with an address of one's own it must be said
+    return Setup(
+        {"GOOGLE_GEMINI_BASE_URL": base, "GEMINI_API_KEY": KEY},
+        {".gemini/settings.json": json.dumps(chosen)},
+        {"model": "gemini-2.5-pro"},
+    )
 
 
 def opencode(base: str) -> Setup:

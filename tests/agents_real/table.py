@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from loopy.domain.agent import Tried
 from loopy.settings.model import cores
@@ -13,6 +14,9 @@ from tests.agents_real.drive import Drove
 from tests.agents_real.install import Installed
 from tests.agents_real.journey import Arrived
 from tests.agents_real.scenarios import fits
+
+
+MARKS = ("<!-- what make agents-real printed -->\n", "<!-- end -->")
 
 
 @dataclass
@@ -72,3 +76,10 @@ def _line(row: Row, scenarios: Sequence[str]) -> str:
 def _cell(drove: Drove) -> str:
     reset = " ⏲" if isinstance(drove.came_to, Tried) and drove.came_to.resets_at else ""
     return f"{'' if fits(drove) else '✗ '}{drove.word}{reset}, {drove.seconds:.0f} s"
+
+
+def put(path: Path, page: str) -> None:
+    """Put the table into a document, between its two marks."""
+    text = path.read_text()
+    start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+    path.write_text(f"{text[:start]}\n{page}{text[end:]}")

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from tests.support.model_errors import refusal
-from tests.support.model_tools import call_for, final_text
+from tests.support.model_tools import call_for, final_text, submission
 from tests.support.model_wires import Anthropic, Chat, Event, Gemini, Json, Responses, Wire
 
 MODELS = ("gpt-5", "gpt-5-codex", "gpt-4o", "claude-sonnet-4-5", "gemini-2.5-pro", "scripted")
@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         text = json.dumps(body, ensure_ascii=False)
         cwd = re.search(r"\[\[cwd=([^\]\"\\]+)\]\]", text)
-        call = call_for(scenario, tools, step, cwd[1] if cwd else "")
+        call = call_for(scenario, tools, step, cwd[1] if cwd else "") or submission(text, tools)
         whole, events = wire.reply(body, call, final_text(text, has_tools=bool(tools)))
         if body.get("stream") or "streamGenerate" in path:
             self._stream(events[:1] if scenario == "cut" else events)

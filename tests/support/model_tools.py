@@ -11,6 +11,7 @@ NOTES = "hello from the scripted model\n"
 FINAL = "Done: add() in app.py now adds, and NOTES.md says hello."
 FIX = "sed -i 's/a - b/a + b/' app.py && cat app.py"
 WRITE_BY_SHELL = "printf 'hello from the scripted model\\n' > NOTES.md"
+SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 SOME_TEXT = "scripted step"
 
 Kind = Literal["write", "shell"]
@@ -81,6 +82,14 @@ def call_for(scenario: str, tools: Sequence[Tool], step: int, cwd: str = "") -> 
     return None
 
 
+def submission(asked: str, tools: Sequence[Tool]) -> Call | None:
+    """Return the call by which an agent ends that knows no last message: it said so in its prompt."""
+    shell = next((tool for tool in tools if TOOLS["shell"].match(tool.name)), None)
+    if SUBMIT not in asked or shell is None:
+        return None
+    return Call(shell.name, arguments(shell.schema, "shell", f"echo {SUBMIT}; echo {FINAL!r}", ""))
+
+
 def arguments(schema: Mapping[str, Any], kind: Kind, command: str, cwd: str) -> dict[str, Any]:
     """Return arguments that satisfy the schema and do the step."""
     properties: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {}
@@ -123,8 +132,9 @@ def _type(spec: Mapping[str, Any]) -> str:
 def final_text(asked: str, *, has_tools: bool) -> str:
     """Return the last words; for an agent without tools the edit stands in them, in the text format that it asked for."""
     if not has_tools and "SEARCH/REPLACE" in asked:
-        edit = "<<<<<<< SEARCH\n    return a - b\n=======\n    return a + b\n>>>>>>> REPLACE"
-        return f"{FINAL}\n\napp.py\n```python\n{edit}\n```\n"
+        mend = "<<<<<<< SEARCH\n    return a - b\n=======\n    return a + b\n>>>>>>> REPLACE"
+        note = f"<<<<<<< SEARCH\n=======\n{NOTES}>>>>>>> REPLACE"
+        return f"{FINAL}\n\napp.py\n```python\n{mend}\n```\n\nNOTES.md\n```\n{note}\n```\n"
     if not has_tools and "file listing" in asked:
         return f"{FINAL}\n\napp.py\n```\ndef add(a, b):\n    return a + b\n```\n"
     return FINAL
