@@ -22,6 +22,7 @@ from loopy.domain.failures import Failure
 WHOLE_CHARS = 16_000_000  # of a CLI that prints one JSON object at its end
 MESSAGE_CHARS = 64_000
 TAIL_LINES = 400
+LOOKED_AT = 4  # lines that a `stop` row sees at once
 
 Emitted = tuple[StreamEvent, str | None]  # the event and what joins it to the one before, None: nothing
 
@@ -37,7 +38,7 @@ class Reading:
         self._rows, self._now = spec.event if rows is None else rows, now
         self._output = "jsonl" if rows is not None else spec.print.output if spec.print else "text"
         self.rules = in_order(spec.limit)
-        self._eager = [rule for rule in self.rules if rule.stop]
+        self._eager = {on: [r for r in self.rules if r.stop and r.on is on] for on in (Channel.STDOUT, Channel.STDERR)}
         self._whole: list[str] = []
         self._whole_chars = 0
         self._in_delta = False
@@ -75,7 +76,7 @@ class Reading:
 
     def plain(self, lines: Sequence[str]) -> Iterator[Emitted] | None:
         """Read lines of output of which none can be JSON all at once; None when they must be read one by one."""
-        if self._output == "json" or any(line.lstrip().startswith("{") for line in lines):
+        if self._output == "json" or self._eager[Channel.STDOUT] or any(line.lstrip().startswith("{") for line in lines):
             return None
         self.tails[Channel.STDOUT].extend(line[:2000] for line in lines[-TAIL_LINES:])
         return iter([(StreamEvent("agent.output", "\n".join(lines)), "\n")])
@@ -91,6 +92,7 @@ class Reading:
             yield from self.parsed(node)
         elif node is None or self._output == "text":  # of a JSON stream, what no row knows is noise
             self.tails[Channel.STDOUT].append(line[:2000])
+            self._look_ahead(Channel.STDOUT)
             yield StreamEvent("agent.output", line), "\n"
 
     def parsed(self, node: Mapping[str, Any]) -> Iterator[Emitted]:
@@ -103,9 +105,15 @@ class Reading:
         if not line.strip():
             return
         self.tails[Channel.STDERR].append(line[:2000])
-        if self._eager and (found := classify(self._eager, Channel.STDERR, line, self._now())):
-            self.verdict, self.stop = found, True
+        self._look_ahead(Channel.STDERR)
         yield StreamEvent("agent.output", line, {"stream": "stderr"}), "\n"
+
+    def _look_ahead(self, channel: Channel) -> None:
+        """End the wait when the last lines say that the CLI would only sleep on."""
+        if rules := self._eager[channel]:
+            last = "\n".join(list(self.tails[channel])[-LOOKED_AT:])
+            if found := classify(rules, channel, last, self._now()):
+                self.verdict, self.stop = found, True
 
     def end(self) -> Iterator[Emitted]:
         """Read what can only be read at the end."""

@@ -23,7 +23,12 @@ SCENARIOS: Mapping[str, frozenset[str]] = {
 }
 PLAYED = {"resume": "chat", "unknown": "chat"}  # what the model plays
 # A CLI that says nothing before it sleeps or gives up: what can be known then.
-EXCEPTIONS: Mapping[tuple[str, str], frozenset[str]] = {}
+EXCEPTIONS: Mapping[tuple[str, str], frozenset[str]] = {
+    ("qwen", "usage"): frozenset({"agent_stalled"}),  # it sleeps an hour without a word
+    ("cline", "usage"): frozenset({"agent_stalled"}),  # the same
+    ("qwen", "usage2"): frozenset({"agent_stalled"}),
+    ("cline", "usage2"): frozenset({"agent_stalled"}),
+}
 
 
 def fits(drove: Drove) -> bool:

@@ -57,7 +57,7 @@ class ModelServer:
         self._hits: Counter[str] = Counter()
         self._lock = threading.Lock()
         handler = type("Bound", (_Handler,), {"model": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._http = _Quiet(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
@@ -83,6 +83,11 @@ class ModelServer:
             self.asked.append(asked)
             self._hits[f"{asked.scenario}/{asked.tag}"] += asked.step >= 0
             return self._hits[f"{asked.scenario}/{asked.tag}"]
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a CLI that was ended in the middle of a request."""
 
 
 class _Handler(BaseHTTPRequestHandler):
