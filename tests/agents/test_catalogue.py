@@ -130,7 +130,7 @@ def test_an_odd_text_cli_is_one_file(tmp_path: Path) -> None:
 
 
 def test_an_odd_json_cli_is_one_file(tmp_path: Path) -> None:
-    spec = load_catalog(put(tmp_path, "kimi", KIMI))["kimi"]
+    spec = load_catalog(put(tmp_path, "moon", KIMI))["moon"]
     assert spec.print is not None
     assert command_line(spec.print, Agent(name="a"), WORDS, resuming=True)[:4] == ("/b", "-S", "s-1", "-p")
     reading = Reading(spec, lambda: NOW)
