@@ -76,7 +76,11 @@ class Reading:
 
     def plain(self, lines: Sequence[str]) -> Iterator[Emitted] | None:
         """Read lines of output of which none can be JSON all at once; None when they must be read one by one."""
-        if self._output == "json" or self._eager[Channel.STDOUT] or any(line.lstrip().startswith("{") for line in lines):
+        if (
+            self._output == "json"
+            or self._eager[Channel.STDOUT]
+            or any(line.lstrip().startswith("{") for line in lines)
+        ):
             return None
         self.tails[Channel.STDOUT].extend(line[:2000] for line in lines[-TAIL_LINES:])
         return iter([(StreamEvent("agent.output", "\n".join(lines)), "\n")])

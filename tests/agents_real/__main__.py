@@ -99,7 +99,8 @@ class Play:
 
         drove = _in_scratch(played)
         drove.asked = sum(
-            a.scenario == PLAYED.get(scenario, scenario) and a.tag == f"{cli}-{scenario}" and a.step >= 0 for a in self._model.asked
+            a.scenario == PLAYED.get(scenario, scenario) and a.tag == f"{cli}-{scenario}" and a.step >= 0
+            for a in self._model.asked
         )
         _tell(f"{cli:15} {scenario:10} {drove.word} {drove.seconds:.1f} s, {drove.asked} calls {_note(drove)}")
         return drove

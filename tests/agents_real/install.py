@@ -59,7 +59,7 @@ def rows(path: Path = VERSIONS, *, latest: bool = False) -> tuple[tuple[str, ...
 
 
 def _cli(name: str, row: Mapping[str, Any], *, latest: bool) -> Cli:
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
     if latest:
         fields |= {key: tuple(map(unpinned, fields[key])) for key in ("npm", "pypi") if key in fields}
     return Cli(name, **fields)

@@ -15,7 +15,6 @@ from tests.agents_real.install import Installed
 from tests.agents_real.journey import Arrived
 from tests.agents_real.scenarios import fits
 
-
 MARKS = ("<!-- what make agents-real printed -->\n", "<!-- end -->")
 
 
