@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from loopy.agents.environment import Operator
 from loopy.agents.launch import Launch, Refusal, prepare
@@ -138,3 +140,23 @@ def test_an_account_of_a_cli_with_several_login_folders_is_a_folder_that_holds_t
     (work / ".config" / "opencode").mkdir(parents=True)
     home = Path(env_of(tmp_path, "opencode", config_home=str(work))["HOME"])
     assert (home / ".config" / "opencode").resolve() == work / ".config" / "opencode"
+
+
+def test_settings_for_unattended_runs_lie_in_the_scratch_home_and_a_variable_names_them(tmp_path: Path) -> None:
+    env = env_of(tmp_path, "gemini")
+    settings = Path(env["GEMINI_CLI_SYSTEM_SETTINGS_PATH"])
+    assert settings.is_relative_to(env["HOME"])
+    assert json.loads(settings.read_text())["general"]["enableAutoUpdate"] is False
+
+
+def test_settings_that_an_agent_names_itself_stand(tmp_path: Path) -> None:
+    own = {"GEMINI_CLI_SYSTEM_SETTINGS_PATH": "/etc/gemini.json"}
+    assert env_of(tmp_path, "gemini", env=own)["GEMINI_CLI_SYSTEM_SETTINGS_PATH"] == "/etc/gemini.json"
+
+
+@pytest.mark.parametrize("path", ["../up.json", "/etc/x.json", "a/../../x.json", ".bashrc"])
+def test_a_settings_file_lies_below_the_home_only(path: str) -> None:
+    with pytest.raises(ValidationError, match=r"file\.0\.path"):
+        Spec.model_validate(
+            {"id": "x", "name": "X", "print": {"argv": ["x"]}, "file": [{"path": path, "env": "X", "text": "x"}]}
+        )

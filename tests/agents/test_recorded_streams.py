@@ -155,6 +155,33 @@ def test_the_one_line_of_opencodes_log_ends_the_wait() -> None:
     assert failure("opencode", "", Exit(Ending.STOPPED, stopped_for="limit"), streams.OPENCODE_LOG) is Failure.QUOTA
 
 
+AIDER_RETRIES = """litellm.{error}: {words}
+The API provider's servers are down or overloaded.
+Retrying in {wait} seconds...
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "wait", "expected"),
+    [
+        ("RateLimitError", "OpenAIException - The usage limit has been reached", "0.2", Failure.QUOTA),
+        ("RateLimitError", "OpenAIException - Rate limit reached", "8.0", Failure.THROTTLE),
+        ("RateLimitError", "OpenAIException - Rate limit reached", "4.0", None),
+        ("InternalServerError", "OpenAIException - overloaded", "16.0", Failure.CAPACITY),
+    ],
+)
+def test_what_aider_prints_ends_the_wait_when_waiting_is_in_vain(
+    error: str, words: str, wait: str, expected: Failure | None
+) -> None:
+    reading, _ = read("aider", "I will.\n" + AIDER_RETRIES.format(error=error, words=words, wait=wait))
+    assert (reading.verdict.failure if reading.verdict else None) is expected
+    assert reading.stop is (expected is not None)
+
+
+def test_aiders_model_may_speak_of_limits() -> None:
+    assert not read("aider", "I handle litellm.RateLimitError: the usage limit\nRetrying in 16.0 seconds\n")[0].stop
+
+
 def test_a_wrong_key_ends_claudes_retries_and_a_short_limit_does_not() -> None:
     assert read("claude", streams.CLAUDE_RETRY_401)[0].stop
     assert not read("claude", streams.CLAUDE_RECOVERED)[0].stop

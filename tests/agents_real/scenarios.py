@@ -26,6 +26,7 @@ PLAYED = {"resume": "chat", "unknown": "chat"}  # what the model plays
 EXCEPTIONS: Mapping[tuple[str, str], frozenset[str]] = {
     ("qwen", "usage"): frozenset({"agent_stalled"}),  # it sleeps an hour without a word
     ("cline", "usage"): frozenset({"agent_stalled"}),  # the same
+    ("aider", "usage2"): frozenset({TURNED}),  # it calls no tools: one call is all
     ("qwen", "usage2"): frozenset({"agent_stalled"}),
     ("cline", "usage2"): frozenset({"agent_stalled"}),
 }

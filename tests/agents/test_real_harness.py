@@ -1,0 +1,88 @@
+"""The harness that drives real CLIs notices what it is there for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from loopy.domain.agent import Tried, Turned
+from loopy.domain.failures import Failure
+from tests.agents.support import CATALOG
+from tests.agents_real.drive import Drove, still_alive
+from tests.agents_real.install import Cli, Installed, rows, unpinned
+from tests.agents_real.journey import Arrived
+from tests.agents_real.record import shortened
+from tests.agents_real.scenarios import fits
+from tests.agents_real.table import MARKS, Row, markdown, put
+
+FIXED = Drove("pi", "ok", Turned(session_id="s"), 1.0, b"", b"", None, mended=True)
+
+
+def test_every_cli_of_the_versions_file_is_an_entry_and_pinned() -> None:
+    _, clis = rows()
+    assert set(clis) <= set(CATALOG)
+    for cli in clis.values():
+        assert cli.program in CATALOG[cli.name].detect.bin
+        assert all(unpinned(package) != package for package in (*cli.npm, *cli.pypi))
+
+
+def test_the_newest_are_the_same_packages_without_a_version() -> None:
+    assert rows(latest=True)[1]["claude"] == Cli("claude", npm=("@anthropic-ai/claude-code",), prints="Claude Code")
+    assert [unpinned(name) for name in ("cline@3.0.65", "aider-chat==0.86.2")] == ["cline", "aider-chat"]
+
+
+def test_a_process_that_knows_the_scratch_folder_is_found(tmp_path: Path) -> None:
+    left = subprocess.Popen(
+        [sys.executable, "-S", "-c", "input()"], env={"HOME": f"{tmp_path}/h"}, stdin=subprocess.PIPE
+    )
+    try:
+        assert [found.split()[0] for found in still_alive(tmp_path)] == [str(left.pid)]
+    finally:
+        left.communicate()
+    assert list(still_alive(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mended": False},
+        {"alive": ["1 pi"]},
+        {"came_to": Tried(failure=Failure.QUOTA)},
+        {"scenario": "resume", "session": "other"},
+        {"scenario": "unknown", "anew": False},
+        {"scenario": "auth"},
+    ],
+)
+def test_a_run_that_is_not_as_it_must_be_is_a_fault(change: dict[str, object]) -> None:
+    assert fits(FIXED)
+    wrong = replace(FIXED, **change)  # type: ignore[arg-type]  # fields by name
+    assert not fits(wrong)
+    row = Row(Installed("pi", "1"), drove={wrong.scenario: wrong})
+    assert row.faults
+    assert "✗" in markdown([row], [wrong.scenario], "")
+
+
+def test_what_was_not_installed_is_named_and_no_fault_and_no_receipt() -> None:
+    row = Row(Installed("pi", problem="no such version"))
+    assert (row.faults, row.verified) == ([], False)
+    assert "- pi: not installed: no such version" in markdown([row], [], "")
+    assert Row(Installed("pi"), Arrived(1.0, "exit 4", "exit 4: …")).faults
+
+
+def test_a_recording_keeps_what_a_row_reads_and_little_else() -> None:
+    rules = CATALOG["pi"].event
+    known = '{"type":"session","id":"s-1"}\n'
+    assert shortened(known, rules) == known
+    assert shortened('{"type":"odd","deep":{"a":1},"n":2}\n' * 9, rules) == '{"type":"odd","n":2}\n' * 3
+
+
+def test_the_table_goes_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}old\n{MARKS[1]}\nafter\n")
+    put(page, "new\n")
+    put(page, "newer\n")
+    assert page.read_text() == f"before\n{MARKS[0]}\nnewer\n{MARKS[1]}\nafter\n"
