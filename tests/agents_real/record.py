@@ -17,7 +17,7 @@ from tests.agents.support import CATALOG, NOW
 from tests.agents_real.drive import Drove
 
 TEXT, ITEMS, REPEATS = 400, 6, 3  # what is kept of a text, of a list, and of lines that look alike
-PLAIN_LINES, PLAIN_CHARS = 60, 600
+PLAIN_LINES, PLAIN_CHARS = 60, 300
 NEAR_S = 90_000  # an epoch further away than this from the run is a number like any other
 UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 MARK = re.compile(
@@ -39,6 +39,7 @@ class Normal:
         self._places = (
             (str(drove.folder / "tree"), "/scratch/tree"),
             (str(drove.folder), "/scratch"),
+            (re.sub(r"[^A-Za-z0-9]", "-", str(drove.folder)), "-scratch"),
             (str(programs.parent.resolve()), "/agents"),
             (str(programs.parent), "/agents"),
         )
@@ -91,7 +92,7 @@ def shortened(text: str, rows: Sequence[EventRule]) -> str:
         except ValueError:
             node = None
         if node is None:
-            kept.append(line[:PLAIN_CHARS])
+            kept.append(line.rstrip()[:PLAIN_CHARS])
             continue
         same = shape_of(node)
         times = times + 1 if same == shape else 1

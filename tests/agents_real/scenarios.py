@@ -23,12 +23,10 @@ SCENARIOS: Mapping[str, frozenset[str]] = {
 }
 PLAYED = {"resume": "chat", "unknown": "chat"}  # what the model plays
 # A CLI that says nothing before it sleeps or gives up: what can be known then.
+SILENT = frozenset({"agent_stalled"})
 EXCEPTIONS: Mapping[tuple[str, str], frozenset[str]] = {
-    ("qwen", "usage"): frozenset({"agent_stalled"}),  # it sleeps an hour without a word
-    ("cline", "usage"): frozenset({"agent_stalled"}),  # the same
     ("aider", "usage2"): frozenset({TURNED}),  # it calls no tools: one call is all
-    ("qwen", "usage2"): frozenset({"agent_stalled"}),
-    ("cline", "usage2"): frozenset({"agent_stalled"}),
+    **{(cli, limit): SILENT for cli in ("qwen", "cline") for limit in ("usage", "usage2", "quota")},
 }
 
 
