@@ -44,7 +44,8 @@ class Attempt:
         self._idle_s = max(agent.idle_s, spec.watchdog.idle_s)
         self._tool_idle_s = max(self._idle_s, spec.watchdog.tool_idle_s)
         self._after_result_s = spec.watchdog.after_result_s
-        self._active = self._resulted = clock.awake()
+        self._began = self._active = self._resulted = clock.awake()
+        self._wall_s = agent.wall_s
         self.stopped_for = ""
 
     @property
@@ -72,6 +73,7 @@ class Attempt:
     def output(self, stream: Literal["stdout", "stderr"], chunk: bytes) -> None:
         """Take in a piece of output."""
         self._active = self._clock.awake()
+        self.reading.ended |= self._active - self._began >= self._wall_s
         self._transcript.add(stream, chunk)
         self._read(stream, self._lines[stream].feed(chunk))
         self._stream.tick()
@@ -83,6 +85,7 @@ class Attempt:
         if asked and self._lets_finish(asked):
             return None
         self.stopped_for = asked or self._own_reason()
+        self.reading.ended |= self.stopped_for in (LIMIT, STALLED)
         return self.stopped_for or None
 
     def close(self) -> None:

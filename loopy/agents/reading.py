@@ -46,6 +46,7 @@ class Reading:
         self.session_id = self.model = self.version = self.message = ""
         self.failed: bool | None = None
         self.worked = self.spoke = self.stop = False
+        self.ended = False  # by us: a success that it states now is its dying word (Copilot does so on SIGTERM)
         self.verdict: Verdict | None = None
         self.stated_reset: datetime | None = None  # beside an error, in a field of its own
         self.open_tools: set[str] = set()
@@ -206,6 +207,8 @@ class Reading:
         yield StreamEvent("agent.error", text), None
 
     def _result(self, got: Mapping[str, Any]) -> Iterator[Emitted]:
+        if self.ended and got.get("failed") is not True:
+            return
         self.failed = got.get("failed") is True
         text = text_of(got.get("text"), MESSAGE_CHARS)
         if self.failed:

@@ -142,3 +142,19 @@ def test_codex_is_resumed_in_its_own_order_of_words(tmp_path: Path) -> None:
 def test_an_agent_that_only_reviews_gets_no_right_to_write(tmp_path: Path) -> None:
     argv, _ = drive(tmp_path, "codex", Brief("p", 1), kind=AgentKind.REVIEW)
     assert argv[5:7] == ["-s", "read-only"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [{"idle_s": 1}, {"wall_s": 1}])
+def test_a_success_that_a_cli_states_when_it_is_ended_is_none(times: dict[str, int], tmp_path: Path) -> None:
+    source = """import signal, sys, time
+def die(*_):
+    print('{"type":"result","exitCode":0,"sessionId":"s"}', flush=True); sys.exit(0)
+signal.signal(signal.SIGTERM, die)
+print('{"type":"assistant.turn_start"}', flush=True)
+time.sleep(60)"""
+    program(tmp_path / "bin", source, "copilot")
+    agent = Agent.model_validate({"name": "c", "cli": "copilot", **times})
+    tried = driver({"PATH": str(tmp_path / "bin")}).turn(agent, Brief("p", 1), place_in(tmp_path), PaperLeash())
+    assert isinstance(tried, Tried)
+    assert tried.failure is Failure.AGENT_STALLED

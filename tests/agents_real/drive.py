@@ -25,7 +25,7 @@ from tests.agents_real.fleet import FLEET
 
 BROKEN = "def add(a, b):\n    return a - b\n"
 UNKNOWN = {"opencode": "ses_0000000000000000000000", "kimi": "session_00000000-0000-4000-8000-000000000000"}
-IDLE_S, WALL_S = 25, 58  # by default silence is borne for five minutes
+IDLE_S, WALL_S = 25, 75  # by default silence is borne for five minutes
 LINGER_S = 2.0
 
 
