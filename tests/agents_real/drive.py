@@ -14,7 +14,8 @@ from typing import Any
 from loopy.agents.attempt import Attempt
 from loopy.agents.environment import Operator
 from loopy.agents.launch import Launch
-from loopy.agents.print_driver import PrintDriver, _Turn
+from loopy.agents.print_driver import PrintDriver
+from loopy.agents.turns import Turn
 from loopy.domain.agent import Tried, Turned
 from loopy.ports import Brief
 from loopy.process.command import Exit
@@ -49,7 +50,7 @@ class Taped(PrintDriver):
         self.out, self.err = bytearray(), bytearray()
         self.ended: Exit | None = None
 
-    def _run(self, on: _Turn, launch: Launch, attempt: Attempt) -> Exit:
+    def _run(self, on: Turn, launch: Launch, attempt: Attempt) -> Exit:
         self.out, self.err = bytearray(), bytearray()
         passed_on = attempt.output
 

@@ -26,7 +26,7 @@ PLAYED = {"resume": "chat", "unknown": "chat"}  # what the model plays
 SILENT = frozenset({"agent_stalled"})
 EXCEPTIONS: Mapping[tuple[str, str], frozenset[str]] = {
     ("aider", "usage2"): frozenset({TURNED}),  # it calls no tools: one call is all
-    **{(cli, limit): SILENT for cli in ("qwen", "cline") for limit in ("usage", "usage2", "quota")},
+    **{(cli, limit): SILENT for cli in ("qwen", "cline") for limit in ("usage", "usage2", "quota", "overload")},
 }
 
 
