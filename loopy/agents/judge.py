@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from datetime import datetime
 
-from loopy.agents.limits import Verdict, classify
+from loopy.agents.limits import PASSES, Verdict, classify
 from loopy.agents.reading import Reading
 from loopy.agents.rules import Channel
 from loopy.agents.spec import Spec
@@ -47,7 +47,8 @@ def judge(reading: Reading, ended: Exit, agent: Agent, now: datetime) -> Verdict
     verdict = next(filter(None, found), None)
     if verdict is None:
         return _by_ending(reading, ended, agent)
-    return replace(verdict, resets_at=verdict.resets_at or reading.stated_reset)
+    stated = reading.stated_reset if verdict.failure in PASSES else None
+    return replace(verdict, resets_at=verdict.resets_at or stated)
 
 
 def refused_session(spec: Spec, reading: Reading) -> bool:

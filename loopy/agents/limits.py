@@ -12,6 +12,9 @@ from loopy.agents.rules import Channel, LimitRule
 from loopy.domain.failures import Failure
 
 DETAIL_LIMIT = 500
+PASSES = frozenset(
+    {Failure.QUOTA, Failure.THROTTLE, Failure.CAPACITY}
+)  # by itself; a time beside any other is a retry's
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ def classify(rules: Sequence[LimitRule], channel: Channel, text: str, now: datet
     for rule in rules:
         if rule.on is channel and (found := re.search(rule.regex, text)):
             when = found.groupdict().get("reset") or text
-            return Verdict(rule.failure, excerpt(text, found.start()), reset_at(when, now, rule.reset))
+            ends = reset_at(when, now, rule.reset) if rule.failure in PASSES else None
+            return Verdict(rule.failure, excerpt(text, found.start()), ends)
     return None
 
 

@@ -99,3 +99,22 @@ def test_a_verdict_quotes_the_line_and_knows_when_it_passes() -> None:
 def test_an_exit_code_is_read_where_it_says_something(code: str, failure: Failure | None) -> None:
     verdict = classify(in_order(CATALOG["gemini"].limit), Channel.EXIT, code, NOW)
     assert (verdict.failure if verdict else None) is failure
+
+
+@pytest.mark.parametrize(
+    ("text", "failure", "ends"),
+    [
+        ("Retrying <unknown> in 4 seconds as it raised AuthenticationError: x", F.AUTH, None),
+        (
+            "Retrying <unknown> in 4 seconds as it raised RateLimitError: The usage limit has been reached",
+            F.QUOTA,
+            None,
+        ),
+        ("RateLimitError: The usage limit has been reached, resets_at: 1795362600", F.QUOTA, 1795362600),
+    ],
+)
+def test_the_time_of_a_retry_is_no_reset(text: str, failure: Failure, ends: int | None) -> None:
+    verdict = classify(in_order(CATALOG["mini-swe-agent"].limit), Channel.STDERR, text, NOW)
+    assert verdict is not None
+    assert verdict.failure is failure
+    assert (verdict.resets_at.timestamp() if verdict.resets_at else None) == ends
