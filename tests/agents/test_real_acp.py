@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ import pytest
 
 from loopy.agents.acp_driver import AcpDriver
 from loopy.agents.environment import Operator
-from loopy.agents.rules import LimitRule
-from loopy.agents.spec import Acp, Detect, Env, Spec
 from loopy.domain.agent import Agent, AgentKind, Tried, Turned
 from loopy.domain.failures import Failure
 from loopy.domain.policy import PathRule, Policy
@@ -33,23 +31,7 @@ BROKEN = "def add(a, b):\n    return a - b\n"
 NOWHERE = "http://127.0.0.1:9"
 DENIED = Policy(paths=(PathRule(deny=("NOTES.md",), why="a test"),))
 
-
-def own(cli: str, *argv: str, mode: Mapping[str, str] | None = None, fs: bool = False, **sets: str) -> Spec:
-    """Return an entry for a CLI that the catalogue may not have."""
-    words = ("{bin}", *argv)
-    block = Acp.model_validate({"argv": words, "load": "load", "mode": mode or {}, "client_fs": fs})
-    return Spec(id=cli, name=cli, detect=Detect(bin=(cli,)), env=Env(set=sets), acp=block)
-
-
-COPILOT_LIMIT = LimitRule.model_validate({"class": "quota", "on": "stdout", "regex": r"(?m)^Error: 429 .*usage limit"})
-OWN = {  # in the mode that qwen begins with, a call of the model decides what is asked
-    "qwen": own("qwen", "--acp", "--auth-type", "openai", mode={"work": "default", "read_only": "plan"}, fs=True),
-    "kimi": own("kimi", "acp", mode={"read_only": "plan"}, fs=True, KIMI_CODE_NO_AUTO_UPDATE="1"),
-    "copilot": own("copilot", "--acp", "--no-auto-update", COPILOT_AUTO_UPDATE="false").model_copy(
-        update={"limit": (COPILOT_LIMIT,)}
-    ),
-}
-CLIS = ("opencode", "gemini", *OWN)
+CLIS = ("opencode", "gemini", "qwen", "kimi", "copilot")
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +100,10 @@ def drive(
     **fields: Any,
 ) -> Turned | Tried:
     """Run one turn."""
-    spec = CATALOG.get(cli) or OWN[cli]
     if shutil.which(cli, path=PATH) is None:
         pytest.skip(f"{cli} is not installed")
     operator = Operator({"PATH": PATH, "NO_PROXY": "127.0.0.1", "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE})
-    driver = AcpDriver({cli: spec}, operator, NoSandbox(), FixedClock())
+    driver = AcpDriver(CATALOG, operator, NoSandbox(), FixedClock())
     brief = Brief(f"Fix add() in app.py. [[cwd={place.tree}]]", 2 if session else 1, session, policy or Policy())
     return driver.turn(agent(cli, base).model_copy(update=fields), brief, place, leash)
 
