@@ -38,6 +38,7 @@ class Replay:
 
 def replay(cli: str, scenario: str) -> Replay:
     row, reading = SAID[cli][scenario], Reading(CATALOG[cli], lambda: NOW)
+    reading.ended = row["ending"] != "exited"  # what it said of success came after that
     events = [event for line in lines(cli, scenario, "out") for event, _ in reading.stdout(line)]
     events += [event for line in lines(cli, scenario, "err") for event, _ in reading.stderr(line)]
     events += [event for event, _ in reading.end()]
