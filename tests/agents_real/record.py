@@ -18,6 +18,7 @@ from tests.agents_real.drive import Drove
 
 TEXT, ITEMS, REPEATS = 400, 6, 3  # what is kept of a text, of a list, and of lines that look alike
 PLAIN_LINES, PLAIN_CHARS = 60, 300
+TELLING = "resets_"  # a plain line that may say when a limit ends is kept whole
 NEAR_S = 90_000  # an epoch further away than this from the run is a number like any other
 UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 MARK = re.compile(
@@ -92,7 +93,7 @@ def shortened(text: str, rows: Sequence[EventRule]) -> str:
         except ValueError:
             node = None
         if node is None:
-            kept.append(line.rstrip()[:PLAIN_CHARS])
+            kept.append(line.rstrip() if TELLING in line else line.rstrip()[:PLAIN_CHARS])
             continue
         same = shape_of(node)
         times = times + 1 if same == shape else 1
@@ -101,7 +102,7 @@ def shortened(text: str, rows: Sequence[EventRule]) -> str:
             known = any(holds(row.when, node) for row in rows)
             node = short(node) if known else {k: short(v) for k, v in node.items() if not isinstance(v, (dict, list))}
             kept.append(json.dumps(node, ensure_ascii=False, separators=(",", ":")))
-    plain = [i for i, line in enumerate(kept) if not line.startswith("{")]
+    plain = [i for i, line in enumerate(kept) if not line.startswith("{") and TELLING not in line]
     drop = set(plain[PLAIN_LINES // 2 : -PLAIN_LINES // 2]) if len(plain) > PLAIN_LINES else set()
     return "".join(line + "\n" for i, line in enumerate(kept) if i not in drop)
 
