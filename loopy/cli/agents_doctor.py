@@ -34,7 +34,7 @@ def doctor(names: tuple[str, ...], as_json: bool) -> int:
     from loopy.cli.home import open_home
 
     made = open_home()
-    signs = {name: list(_signs(made, spec, agent)) for name, spec, agent in _meant(made, names)}
+    signs = {name: list(_signs(made, spec, agent)) for name, spec, agent in meant(made, names)}
     failed = any(sign.state == "fail" for found in signs.values() for sign in found)
     if as_json:
         emit({"ok": not failed, "agents": {name: [asdict(sign) for sign in found] for name, found in signs.items()}})
@@ -47,7 +47,8 @@ def doctor(names: tuple[str, ...], as_json: bool) -> int:
     return int(failed)
 
 
-def _meant(made: Services, names: Sequence[str]) -> Iterator[tuple[str, Spec, Agent]]:
+def meant(made: Services, names: Sequence[str]) -> Iterator[tuple[str, Spec, Agent]]:
+    """Yield what is meant by each name, an agent or an entry; all agents for none. Raises NotFoundError for a stranger."""
     from loopy.agents.catalogue import load_catalog
     from loopy.domain.agent import Agent
     from loopy.domain.tables import suggestion
