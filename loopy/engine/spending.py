@@ -21,7 +21,11 @@ def reserve(desk: Desk, claim: Claim, policy: Policy, agent: Agent) -> Tried | N
     A run's and a ticket's budget end the run. A day's is a limit like any other: its account cools until midnight UTC,
     so another agent takes over, or the run waits.
     """
-    share = policy.budget_micros // policy.turns if policy.budget_micros is not None else 0
+    limits = desk.admission.limits
+    budgets = (policy.budget_micros, policy.ticket_budget_micros, agent.day_budget_micros, limits.day_budget_micros)
+    if budgets == (None,) * 4:
+        return None
+    share = _share(policy)
     if policy.budget_micros is not None:
         with desk.graph.write() as tx:
             tx.runs.spend(mine(tx, claim), share, None)
@@ -33,7 +37,6 @@ def reserve(desk: Desk, claim: Claim, policy: Policy, agent: Agent) -> Tried | N
         return Tried(failure=Failure.BUDGET, detail=_said("the run", of_run - share, policy.budget_micros))
     if policy.ticket_budget_micros is not None and of_ticket - share >= policy.ticket_budget_micros:
         return Tried(failure=Failure.BUDGET, detail=_said("the ticket", of_ticket - share, policy.ticket_budget_micros))
-    limits = desk.admission.limits
     for what, budget, spent in (
         (f"today on account {claim.run.account}", agent.day_budget_micros, of_account - share),
         ("today on this host", limits.day_budget_micros, of_all - share),
@@ -46,12 +49,16 @@ def reserve(desk: Desk, claim: Claim, policy: Policy, agent: Agent) -> Tried | N
 
 def left(desk: Desk, run: Run, policy: Policy) -> int | None:
     """Return what a turn may still cost by the run's and the ticket's budget, its own share included; None: no budget."""
+    if policy.budget_micros is None and policy.ticket_budget_micros is None:
+        return None
     with desk.graph.read() as tx:
         of_run, of_ticket = tx.runs.spent(run=run.id), tx.runs.spent(ticket=run.ticket)
-    share = policy.budget_micros // policy.turns if policy.budget_micros is not None else 0
     budgets = ((policy.budget_micros, of_run), (policy.ticket_budget_micros, of_ticket))
-    rests = [budget - spent + share for budget, spent in budgets if budget is not None]
-    return max(min(rests), 0) if rests else None
+    return max(min(budget - spent + _share(policy) for budget, spent in budgets if budget is not None), 0)
+
+
+def _share(policy: Policy) -> int:
+    return policy.budget_micros // policy.turns if policy.budget_micros is not None else 0
 
 
 def _said(what: str, spent: int, budget: int) -> str:
