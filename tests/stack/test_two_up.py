@@ -24,6 +24,7 @@ from tests.stack.test_kill import assert_chain_whole, assert_shipped_once, death
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 UP = (sys.executable, "-P", "-m", "loopy", "up")
 KEYS = ("fix", "tidy", "trespass") * 3
+ROUNDS = 5
 
 
 @pytest.fixture
@@ -111,8 +112,14 @@ def test_two_that_start_in_the_same_instant_on_a_fresh_home_share_its_work(on: H
     assert os.listdir(on.stage.made.settings.home) == ["loopy.toml"]
     pair = up(on, 2)
     assert len(list(on.stage.made.settings.keys.glob("*.pub"))) == 1
-    runs = {on.file(key): key for key in KEYS}
-    shared = owners_until_ended(on, list(runs))
+    runs: dict[str, str] = {}
+    shared: dict[str, int] = {}
+    for _ in range(ROUNDS):  # whoever is quicker may take all of one round
+        more = {on.file(key): key for key in KEYS}
+        runs |= more
+        shared |= owners_until_ended(on, list(more))
+        if set(shared) == set(on.rows()):
+            break
     print(f"runs that each was seen to have: {sorted(shared.values())}")
     assert set(shared) == set(on.rows())
     assert all(worker.alive for worker in pair)
