@@ -15,7 +15,7 @@ from tests.chaos.seeds import memory
 from tests.mutants.lab import Lab
 from tests.mutants.mutant import ENGINE, Mutant
 
-SEEDS, TIMEOUT_S = 400, 180
+SEEDS, TIMEOUT_S = 3000, 300
 DEATHS, SECONDS, PATIENCE_S = 80, 30, 120  # of the crash harness; a seed that was begun is played to its end
 SIMULATED = (ENGINE, "loopy/domain/")
 CRASHED = (*SIMULATED, "loopy/store/", "loopy/process/alive.py", "loopy/process/lock.py")
