@@ -104,7 +104,10 @@ def _in_turns(folder: Path, quick: bool, dbos: str | None) -> Chains:
         sides: tuple[Bare | Loopy | Dbos, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours, *peers)
         for side in sides:
             side.one()
-        interleaved([s.one for s in sides], ones_each)
+        interleaved([s.one for s in sides if s not in peers], ones_each)
+        interleaved(
+            [s.one for s in peers], ones_each // 4
+        )  # apart: each starts a Python, and meanwhile ours would doze off
         both = [[side.many(many) for side in sides] for _ in range(rounds)]
         time.sleep(6)  # the embedded consumer looks more seldom when nothing comes
         memory, busy = idle(pids[0], 3 if quick else 20)
