@@ -86,8 +86,11 @@ class ClaimLeash:
 class Pulse:
     """Keeps the claims of one worker process alive; a claim past its step's deadline is no longer beaten."""
 
-    def __init__(self, graph: Graph, clock: Clock, worker: str) -> None:
+    def __init__(
+        self, graph: Graph, clock: Clock, worker: str, beat_s: float = BEAT_S, flush_s: float = FLUSH_S
+    ) -> None:
         self._graph, self._clock, self._worker = graph, clock, worker
+        self._beat_s, self._flush_s = beat_s, flush_s
         self._leashes: set[ClaimLeash] = set()
         self._mutex, self._stop = threading.Lock(), threading.Event()
         self.closing = threading.Event()  # claim nothing more
@@ -144,8 +147,8 @@ class Pulse:
 
     def _run(self) -> None:
         beats = 0.0
-        while not self._stop.wait(FLUSH_S):
-            if self._clock.awake() - beats >= BEAT_S:
+        while not self._stop.wait(self._flush_s):
+            if self._clock.awake() - beats >= self._beat_s:
                 beats = self._clock.awake()
                 _safely(self.beat)
             with self._mutex:

@@ -17,12 +17,14 @@ from loopy.domain.effect import Effect
 from loopy.domain.errors import GitError, LostError
 from loopy.domain.failures import Failure
 from loopy.domain.policy import Policy
+from loopy.engine.pulse import Pulse
 from loopy.ports import Leash, Workspace
 from loopy.process import alive
 from tests.engine.fakes import Clock, Counted, a_change
 from tests.engine.world import World
 
 HASTE = 400  # the wall clock runs so much faster than the awake one: waits of minutes take a moment
+BEAT_S = 0.005  # a seed is done within a second, so the heart beats many times a step
 
 
 class HastyClock(Clock):
@@ -90,6 +92,9 @@ class Stage(World):
 
     def bury(self, worker: str) -> None:
         alive.bury(self.folder / "alive", worker)
+
+    def heart(self, worker: str) -> Pulse:
+        return Pulse(self.graph, self.clock, worker, BEAT_S, BEAT_S)
 
 
 def open_stage(folder: Path, url: str, began: float, rng: random.Random, *, approve: bool) -> Stage:

@@ -41,7 +41,7 @@ def test_every_crash_point_kills_and_the_work_goes_on(
 ) -> None:
     monkeypatch.setattr(seeds, "POINTS", (point,))
     deaths: Counter[str] = Counter()
-    for seed in range(100, 140):  # the heart beats when it likes: most deaths come at the first seed, its own later
+    for seed in range(100, 140):  # most deaths come at the first seed
         deaths += seeds.play(seed, ground).deaths
         if deaths[point]:
             return

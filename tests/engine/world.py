@@ -133,8 +133,11 @@ class World:
         """Start a worker process."""
         with self.graph.write() as tx:
             tx.fleet.add_worker(Worker(name, "host", 1, self.clock.now(), queues, "0"))
-        self.workers[name] = Performer(self.desk(name), Pulse(self.graph, self.clock, name))
+        self.workers[name] = Performer(self.desk(name), self.heart(name))
         return self.workers[name]
+
+    def heart(self, worker: str) -> Pulse:
+        return Pulse(self.graph, self.clock, worker)
 
     def fire(self, name: str) -> None:
         """Close a worker's row, as at the end of its life."""
