@@ -24,4 +24,4 @@ RUN mkdir -m 0700 "$LOOPY_HOME"
 VOLUME ["/home/loopy/.loopy"]
 # The worker finishes what runs, and claims nothing more.
 STOPSIGNAL SIGTERM
-CMD ["celery", "--app", "workers.app", "worker", "--pool", "threads", "--loglevel", "INFO"]
+CMD ["celery", "--app", "workers.app", "worker", "--loglevel", "INFO"]

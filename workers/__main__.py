@@ -42,7 +42,6 @@ def work(options: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", message="(?s).*superuser privileges")  # `loopy doctor` says it, in one line
     shell = Shell(made, beat=options.beat, as_json=options.json)
     worker: Any = shell.app.Worker(
-        pool="threads",
         concurrency=options.concurrency or made.settings.threads,
         queues=options.queues or None,
         hostname=f"loopy-{os.getpid()}@{socket.gethostname()}",

@@ -1,4 +1,4 @@
-"""The Celery app of the worker processes: `celery -A workers.app worker -P threads`, `… beat`, `… flower`."""
+"""The Celery app of the worker processes: `celery -A workers.app worker`, `… beat`, `… flower`."""
 
 from __future__ import annotations
 

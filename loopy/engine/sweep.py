@@ -50,12 +50,12 @@ class Sweep:
             some_ready = tx.runs.any_ready()
             workers = [w.id for w in tx.fleet.workers() if w.host == self.desk.host]  # locks are of this host
         self._peers = [w for w in workers if w != self.desk.worker]
-        rings = self._free(workers, running)
+        rings, died = self._free(workers, running)
         moved = self._each(orphaned, _abort) + self._each(due, _wake)
         if some_ready or moved or rings:
             with self.desk.graph.write() as tx:
                 rings += self.desk.admission.admit(tx)
-        rings += self._again(queued)
+        rings += self._again(queued, died=died)
         ring_all(self.desk.doorbell, rings)
         self._slow()
         return len(rings) + moved
@@ -79,18 +79,19 @@ class Sweep:
         """Whether a worker of the last look is dead by now; cheap enough to ask several times a second."""
         return any(self.desk.alive.dead(peer) for peer in self._peers)
 
-    def _free(self, workers: Sequence[str], running: Sequence[Run]) -> list[Ring]:
-        rings: list[Ring] = []
+    def _free(self, workers: Sequence[str], running: Sequence[Run]) -> tuple[list[Ring], bool]:
+        """Take back what dead and silent owners hold; return the rings, and whether somebody died."""
+        rings, died = list[Ring](), False
         owners = {r.owner for r in running if r.owner and r.host == self.desk.host}
         for worker in {*workers, *owners} - {self.desk.worker}:
             if self.desk.alive.dead(worker):
                 log.warning("worker %s died; its runs go on", worker[:8])
-                rings += free_dead(self.desk, worker)
+                rings, died = rings + free_dead(self.desk, worker), True
         for run in self.watch.look(running):
             log.warning("%s: its worker is silent; the run goes on", run.id)
             rings += free_silent(self.desk, run)
         crashpoint("sweep.after_free")
-        return rings
+        return rings, died
 
     def _each(self, runs: Sequence[Run], act: Callable[[Tx, Run], object]) -> int:
         moved = 0
@@ -102,10 +103,13 @@ class Sweep:
                     moved += 1
         return moved
 
-    def _again(self, queued: Sequence[Run]) -> list[Ring]:
-        """Ring unclaimed runs again under the same epoch, ever more slowly, if a living worker can hear it (rule 6)."""
+    def _again(self, queued: Sequence[Run], *, died: bool) -> list[Ring]:
+        """Ring unclaimed runs again under the same epoch, ever more slowly, if a living worker can hear it (rule 6).
+
+        When somebody died, all of them at once: it may have had their rings in hand.
+        """
         rings, now = [], self.desk.clock.now()
-        for run in (r for r in queued if _unheard(r, now)):
+        for run in (r for r in queued if died or _unheard(r, now)):
             with self.desk.graph.write() as tx:
                 if tx.runs.get(run.id) == run and QUEUES[run.step] in served_queues(tx):
                     tx.runs.set_rung(run, tx.now, run.rings + 1)

@@ -30,7 +30,7 @@ SETTINGS: Mapping[str, Any] = {
     # a message is acknowledged when its task has ended, and one at a time is taken for each thread
     "task_acks_late": True,
     "worker_prefetch_multiplier": 1,
-    "worker_pool": "threads",
+    "worker_pool": "loopy.queue.carry:TaskPool",  # threads
     # queues exist by name, or not at all
     "task_default_queue": "loop",
     "task_create_missing_queues": False,
@@ -57,7 +57,7 @@ def make_app(broker_url: str, *, name: str = "loopy") -> Celery:
     """Return a Celery app for the broker; nothing is connected and no task is registered.
 
     `broker_url`: `embedded_url(path)`, or redis, valkey, amqp/rabbitmq as kombu takes them. BrokerError for brokers
-    that lose messages. Run a worker as `celery -A module:app worker -P threads -c N`, or `app.Worker(...)` in-process.
+    that lose messages. Run a worker as `celery -A module:app worker -c N`, or `app.Worker(...)` in-process.
     """
     from celery import Celery
 

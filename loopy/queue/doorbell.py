@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loopy.queue.app import TASK_PREFIX
 from loopy.queue.brokers import broker_priority, family_of, hasty_options, without_secret
+from loopy.queue.hand import HAND
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -36,18 +37,21 @@ class CeleryDoorbell:
     def ring(self, run_id: str, epoch: int, steps: Sequence[str], priority: int = 0) -> bool:
         """Send one chain of `loopy.<step>(run_id, epoch)`, first to last; return whether the broker took it.
 
+        What is rung for the run that this thread has in hand stays there (`loopy.queue.hand`) instead of being posted.
         `priority`: 0 to 9, higher first. Waits about `wait_s` at most. Never raises for the broker's sake; one warning
         is logged per outage.
         """
         if not steps:
             raise ValueError("a ring names at least one step")
+        task = self._task(run_id, epoch, steps, broker_priority(self._family, priority))
+        if HAND.takes(self._app, run_id, task["name"]):
+            HAND.keep(self._app, **task)
+            return True
         deadline = time.monotonic() + self._wait_s
         if not self._mutex.acquire(timeout=self._wait_s):
             return False
         try:
-            if time.monotonic() < self._rest_until:
-                return False
-            return self._ring(deadline, run_id, epoch, steps, broker_priority(self._family, priority))
+            return time.monotonic() >= self._rest_until and self._ring(deadline, task)
         finally:
             self._mutex.release()
 
@@ -56,15 +60,14 @@ class CeleryDoorbell:
         with self._mutex:
             self._hang_up()
 
-    def _ring(self, deadline: float, run_id: str, epoch: int, steps: Sequence[str], priority: int) -> bool:
+    def _ring(self, deadline: float, task: Mapping[str, Any]) -> bool:
         seasoned = self._connection is not None
         try:
-            self._send(run_id, epoch, steps, priority)
+            self._app.send_task(**task, producer=self._producer(), ignore_result=True, retry=False)
         except Exception as error:  # whatever the driver raises, the run stays ready in the graph and is rung again
             self._hang_up()
             if seasoned and time.monotonic() < deadline - self._wait_s / 2:
-                # the connection may only have gone stale: one more try, on a new one
-                return self._ring(deadline, run_id, epoch, steps, priority)
+                return self._ring(deadline, task)  # the connection may only have gone stale: once more, on a new one
             self._note_outage(error)
             return False
         if self._down:
@@ -72,20 +75,14 @@ class CeleryDoorbell:
             log.info("the broker is back")
         return True
 
-    def _send(self, run_id: str, epoch: int, steps: Sequence[str], priority: int) -> None:
+    def _task(self, run_id: str, epoch: int, steps: Sequence[str], priority: int) -> dict[str, Any]:
+        """Return the first task with the rest of its chain, last first, as a message carries it.
+
+        `chain().apply_async` would send the same, but drops the `producer` and so could not keep our patience.
+        """
         first, *rest = [f"{TASK_PREFIX}{step}" for step in steps]
-        # The message of a chain carries its remaining signatures, last first. `chain().apply_async` would send the
-        # same, but drops the `producer` and so could not keep our patience.
-        remaining = [self._signature(name, run_id, epoch, priority) for name in reversed(rest)]
-        self._app.send_task(
-            first,
-            args=(run_id, epoch),
-            chain=remaining or None,
-            producer=self._producer(),
-            priority=priority,
-            ignore_result=True,
-            retry=False,
-        )
+        chain = [self._signature(name, run_id, epoch, priority) for name in reversed(rest)]
+        return {"name": first, "args": (run_id, epoch), "chain": chain or None, "priority": priority}
 
     def _signature(self, name: str, run_id: str, epoch: int, priority: int) -> dict[str, Any]:
         return self._app.signature(name, args=(run_id, epoch), immutable=True, options={"priority": priority})

@@ -22,7 +22,7 @@ from tests.bench.measures import STEPS, Bare, Loopy, fill, fsync_ms, idle, inter
 from tests.bench.peers import Dbos
 from tests.stack.house import redis_server
 
-THREADS = ("-P", "threads", "-c", "4")
+FOUR = ("-c", "4")
 
 
 def main(words: list[str]) -> int:
@@ -91,14 +91,14 @@ def _in_turns(folder: Path, quick: bool, dbos: str | None) -> Chains:
     with ExitStack() as stack:
         url = stack.enter_context(redis_server(folder))
         urls = [url.replace("/0", f"/{n}") for n in range(3)]
-        for n, pool in enumerate((("-c", "4"), THREADS)):
+        for n, pool in enumerate((FOUR, ("-P", "threads", *FOUR))):
             env = dict(os.environ) | {"BENCH_REDIS": urls[n]}
             stack.enter_context(worker("tests.bench.bare", env, *pool, "-n", f"bare{n}@%h"))
         ours, pids = [], []
         for name, broker, workers in (("one", "", 1), ("two", "", 2), ("redis", urls[2], 1)):
             env = make_home(folder / name, broker=broker)
             names = [f"{name}{n}@%h" for n in range(workers)]
-            pids += [stack.enter_context(worker("tests.bench.noop", env, *THREADS, "-n", n)).pid for n in names]
+            pids += [stack.enter_context(worker("tests.bench.noop", env, *FOUR, "-n", n)).pid for n in names]
             ours.append(Loopy.at(env))
         peers = [stack.enter_context(Dbos.running(dbos, folder))] if dbos else []
         sides: tuple[Bare | Loopy | Dbos, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours, *peers)
@@ -141,7 +141,7 @@ def recovery(folder: Path, *, quick: bool) -> list[Row]:
     env, took = make_home(folder / "killed", turn_s=60), list[float]()
     for n in range(2 if quick else 5):
         with ExitStack() as stack:
-            pair = [stack.enter_context(worker("tests.bench.noop", env, *THREADS, "-n", f"k{n}{i}@%h")) for i in (0, 1)]
+            pair = [stack.enter_context(worker("tests.bench.noop", env, *FOUR, "-n", f"k{n}{i}@%h")) for i in (0, 1)]
             home = Loopy.at(env)
             wait(partial(_both_up, home))
             took.append(takeover(home, pair))
@@ -172,12 +172,12 @@ def growth(folder: Path, *, quick: bool) -> list[Row]:
         for size in sizes:
             env = make_home(folder / f"full{size}")
             first = Loopy.at(env)
-            with worker("tests.bench.noop", env, *THREADS, "-n", f"first{size}@%h"):
+            with worker("tests.bench.noop", env, *FOUR, "-n", f"first{size}@%h"):
                 first.one()
             first.made.graph.close()
             if size:
                 fill(folder / f"full{size}" / "loopy.db", size)
-            stack.enter_context(worker("tests.bench.noop", env, *THREADS, "-n", f"full{size}@%h"))
+            stack.enter_context(worker("tests.bench.noop", env, *FOUR, "-n", f"full{size}@%h"))
             homes.append(Loopy.at(env))
         for home in homes:
             home.one()

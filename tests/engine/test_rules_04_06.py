@@ -191,6 +191,19 @@ def test_6_a_ring_under_way_stays_good_when_it_is_rung_again(world: World) -> No
     assert world.run(run.id).step is Step.SIZE
 
 
+def test_6_a_death_rings_all_that_is_unclaimed_at_once_for_the_dead_may_have_had_the_ring_in_hand(world: World) -> None:
+    run = world.start()
+    world.bell.messages.clear()
+    world.hire("w2")
+    world.sweep("w2").once()
+    assert world.bell.messages == []
+    world.gone.add("w1")
+    world.sweep("w2").once()
+    assert [m[:2] for m in world.bell.messages] == [(run.id, 1)]
+    world.sweep("w2").once()
+    assert len(world.bell.messages) == 1
+
+
 def test_6_nobody_is_rung_for_a_queue_that_no_living_worker_serves(world: World) -> None:
     run = world.start()
     world.bell.messages.clear()

@@ -193,6 +193,12 @@ RING: tuple[Mutant, ...] = (
     ),
     mutant(
         6,
+        "death_rings_nobody",
+        engine("sweep", "if died or _unheard(r, now)", "if _unheard(r, now)"),
+        "test_6_a_death_rings_all_that_is_unclaimed_at_once_for_the_dead_may_have_had_the_ring_in_hand",
+    ),
+    mutant(
+        6,
         "rings_for_nobody",
         engine(
             "sweep",

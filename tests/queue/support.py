@@ -70,8 +70,6 @@ def worker(*options: str) -> list[str]:
         "-A",
         "tests.queue.sample:app",
         "worker",
-        "-P",
-        "threads",
         "-c",
         "2",
         "-l",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import pytest
 
 from loopy.domain.states import Step
 from loopy.queue.app import make_app
+from loopy.queue.hand import HAND
 from workers.tasks import bind_tasks
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Rehearsal:
     asked: list[tuple[str, Step, int]] = field(default_factory=list)
     swept: int = 0
     heard: int = 0
+    closing: threading.Event = field(default_factory=threading.Event)
 
     @property
     def performer(self) -> Rehearsal:
@@ -38,6 +41,10 @@ class Rehearsal:
 
     @property
     def hearing(self) -> Rehearsal:
+        return self
+
+    @property
+    def pulse(self) -> Rehearsal:
         return self
 
     @contextmanager
@@ -89,6 +96,21 @@ def test_a_task_that_is_to_go_on_lets_its_chain_go_on() -> None:
 
 def test_a_task_that_is_not_to_go_on_cuts_its_chain_and_succeeds() -> None:
     assert chained(goes_on=False) == ([Step.PLAN], "SUCCESS")
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_task_takes_its_run_in_hand_unless_the_worker_closes(closes: bool) -> None:
+    rehearsal = Rehearsal(goes_on=True)
+    if closes:
+        rehearsal.closing.set()
+    app = app_of(rehearsal)
+    app.tasks["loopy.plan"].apply(("LP-1.1", 3))
+    HAND.carries = True
+    try:
+        assert HAND.takes(app, "LP-1.1", "loopy.size") is not closes
+        assert not HAND.takes(app, "LP-1.2", "loopy.size")
+    finally:
+        HAND.put_down()
 
 
 def test_recover_is_one_more_sweep() -> None:

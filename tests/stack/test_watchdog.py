@@ -25,7 +25,7 @@ from workers.watchdog import ANEW, Watchdog, started_anew
 
 DEAF_S = 6
 OURS = ("-P", "-m", "workers", "--ephemeral")
-CELERYS = ("-m", "celery", "-A", "workers.app", "worker", "-P", "threads")
+CELERYS = ("-m", "celery", "-A", "workers.app", "worker")
 
 
 class Ears:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 OURS = ("-P", "-m", "workers", "--no-beat")
-CELERYS = ("-m", "celery", "-A", "workers.app", "worker", "-P", "threads")
+CELERYS = ("-m", "celery", "-A", "workers.app", "worker")
 NO_DATABASE = b"this is no database\n" * 1000
 
 
