@@ -14,7 +14,8 @@ from types import TracebackType
 from loopy.domain.errors import AwayError, StoreError
 
 PASSIVE_BYTES, TRUNCATE_BYTES = 4 << 20, 32 << 20
-FIRST_NAP_S, LONGEST_NAP_S = 0.00003, 0.0005  # a write takes 0.3 ms; longer naps starve: of four writers one waited 27 ms, now 8
+# Others write for 0.3 ms at a time. Longer naps starve: of four writers one waited 27 ms, now 8.
+FIRST_NAP_S, LONGEST_NAP_S = 0.00003, 0.0005
 
 
 class WriterLock:
