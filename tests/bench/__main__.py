@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.bench import real
 from tests.bench.hosts import make_home, wait, worker
 from tests.bench.measures import STEPS, Bare, Loopy, fill, fsync_ms, idle, interleaved, p50, takeover
-from tests.bench.peers import Dbos
+from tests.bench.peers import Peer, dbos, prefect
 from tests.stack.house import redis_server
 
 FOUR = ("-c", "4")
@@ -30,9 +30,11 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds: to see whether it runs, not for figures")
     parser.add_argument("--dbos", metavar="PYTHON", help="an interpreter that has dbos, to measure it beside us")
+    parser.add_argument("--prefect", metavar="PYTHON", help="an interpreter that has prefect, likewise")
     given = parser.parse_args(words)
     quick: bool = given.quick
-    parts: list[Callable[..., list[Row]]] = [partial(chains, dbos=given.dbos), recovery, growth, waits, volume]
+    beside = [partial(peer, python) for peer, python in ((dbos, given.dbos), (prefect, given.prefect)) if python]
+    parts: list[Callable[..., list[Row]]] = [partial(chains, beside=beside), recovery, growth, waits, volume]
     if shutil.which("redis-server") is None:
         print("the yardstick needs redis-server", file=sys.stderr)
         return 2
@@ -65,19 +67,22 @@ class Chains:
     busy: float
 
 
-def chains(folder: Path, *, quick: bool, dbos: str | None = None) -> list[Row]:
-    """Latency, throughput and submit rate beside the bare chain."""
-    seen = _in_turns(folder, quick, dbos)
+def chains(folder: Path, *, quick: bool, beside: Sequence[Callable[[Path], Peer]] = ()) -> list[Row]:
+    """Latency, throughput and submit rate beside the bare chain, and beside peers."""
+    peers = [made(folder) for made in beside]
+    seen = _in_turns(folder, quick, peers)
     ones, rates = seen.ones, seen.rates
     rows = [
         row
         for n, name in ((2, "embedded"), (3, "embedded, two workers"), (4, "Redis"))
         for row in _beside(n, name, ones, rates, seen.filed)
     ]
-    if dbos:
-        latency = (f"{1000 * ones[2]:.1f} ms", f"{1000 * ones[5]:.1f} ms (DBOS)", f"{ones[2] / ones[5]:.2f}", "")
-        steps = (f"{rates[2]:.0f} /s", f"{rates[5]:.0f} /s (DBOS)", f"{rates[2] / rates[5]:.2f}", "≥ 2")
-        rows += [(f"{WHAT[0]}, embedded", *latency), (f"{WHAT[1]}, embedded", *steps)]
+    for n, peer in enumerate(peers, start=5):
+        its = (f"{1000 * ones[n]:.1f} ms ({peer.name})", f"{rates[n]:.0f} /s ({peer.name})")
+        rows += [
+            (f"{WHAT[0]}, embedded", f"{1000 * ones[2]:.1f} ms", its[0], f"{ones[2] / ones[n]:.2f}", ""),
+            (f"{WHAT[1]}, embedded", f"{rates[2]:.0f} /s", its[1], f"{rates[2] / rates[n]:.2f}", peer.bar),
+        ]
     return [
         *rows,
         ("a ship: intent, push, read-back, receipt; two fsyncs", f"{1000 * seen.ship:.1f} ms", "", "", ""),
@@ -86,7 +91,7 @@ def chains(folder: Path, *, quick: bool, dbos: str | None = None) -> list[Row]:
     ]
 
 
-def _in_turns(folder: Path, quick: bool, dbos: str | None) -> Chains:
+def _in_turns(folder: Path, quick: bool, peers: Sequence[Peer]) -> Chains:
     many, rounds, ones_each = (20, 1, 5) if quick else (200, 3, 40)
     with ExitStack() as stack:
         url = stack.enter_context(redis_server(folder))
@@ -100,21 +105,23 @@ def _in_turns(folder: Path, quick: bool, dbos: str | None) -> Chains:
             names = [f"{name}{n}@%h" for n in range(workers)]
             pids += [stack.enter_context(worker("tests.bench.noop", env, *FOUR, "-n", n)).pid for n in names]
             ours.append(Loopy.at(env))
-        peers = [stack.enter_context(Dbos.running(dbos, folder))] if dbos else []
-        sides: tuple[Bare | Loopy | Dbos, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours, *peers)
+        own: tuple[Bare | Loopy, ...] = (Bare.at(urls[0]), Bare.at(urls[1]), *ours)
+        sides = (*own, *(stack.enter_context(peer.running()) for peer in peers))
         for side in sides:
             side.one()
-        interleaved([s.one for s in sides if s not in peers], ones_each)
+        interleaved([side.one for side in own], ones_each)
         interleaved(
-            [s.one for s in peers], ones_each // 4
-        )  # apart: each starts a Python, and meanwhile ours would doze off
+            [peer.one for peer in peers], ones_each // 4
+        )  # apart: each starts a Python, and ours would doze off
         both = [[side.many(many) for side in sides] for _ in range(rounds)]
         time.sleep(6)  # the embedded consumer looks more seldom when nothing comes
         memory, busy = idle(pids[0], 3 if quick else 20)
     return Chains(
         ones=[p50(side.steps[1:]) for side in sides],
-        rates=[many * STEPS / p50([r[n][1] for r in both]) for n in range(len(sides))],
-        filed=[many / p50([r[n][0] for r in both]) for n in range(len(sides))],
+        rates=[
+            many // getattr(side, "fewer", 1) * STEPS / p50([r[n][1] for r in both]) for n, side in enumerate(sides)
+        ],
+        filed=[many / p50([r[n][0] for r in both]) for n in range(len(own))],
         ship=p50(ours[0].ships[1:]),
         memory=memory,
         busy=busy,
