@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ def with_homes(
     entry's settings files in `home`.
     """
     chosen = operator.home / config_home[2:] if config_home.startswith("~/") and operator.home else Path(config_home)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    inner(home.parent, home.name)
     out = {**env, "HOME": str(home)}
     out = {**_settings(spec, home), **out}
     opened: list[Path] = []
@@ -82,20 +84,37 @@ def with_homes(
             opened.append(real)
         if place.env is not None:
             if real is None:
-                scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+                inner(home, place.dir)
             out[place.env] = str(real or scratch)
-        elif real is not None and not scratch.is_symlink() and not scratch.exists():
-            scratch.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            scratch.symlink_to(real, target_is_directory=True)
+        elif real is not None:
+            inner(home, os.path.dirname(place.dir))
+            if scratch.is_symlink():
+                scratch.unlink()
+            if not scratch.exists():
+                scratch.symlink_to(real, target_is_directory=True)
     return out, tuple(opened)
 
 
 def _settings(spec: Spec, home: Path) -> dict[str, str]:
     """Write the entry's settings files and return the variables that name them."""
     for file in spec.file:
-        (home / file.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (home / file.path).write_text(file.text, encoding="utf-8")
+        inner(home, os.path.dirname(file.path))
+        path = home / file.path
+        if path.is_symlink():
+            path.unlink()
+        path.write_text(file.text, encoding="utf-8")
     return {file.env: str(home / file.path) for file in spec.file}
+
+
+def inner(top: Path, below: str) -> Path:
+    """Make a folder below one that agents write to. A link that one left on the way would lead us out: it goes first."""
+    path = top
+    for part in Path(below).parts:
+        path /= part
+        if path.is_symlink():
+            path.unlink()
+        path.mkdir(exist_ok=True, mode=0o700)
+    return path
 
 
 def _real(place: Home, env: Mapping[str, str], operator: Operator) -> Path | None:

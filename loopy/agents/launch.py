@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loopy.agents.environment import Operator, allowed, refused, with_homes
+from loopy.agents.environment import Operator, allowed, inner, refused, with_homes
 from loopy.agents.spec import Acp, Print, Spec
 from loopy.domain.agent import Agent, AgentKind
 from loopy.domain.failures import Failure
@@ -86,7 +86,7 @@ def ground(
         return Refusal(Failure.AGENT_MISSING, missing(spec, agent))
     scratch = place.folder / "agent"
     env, opened = with_homes(spec, env, scratch / "home", operator, agent.config_home)
-    env |= {"TMPDIR": str(_made(scratch / "tmp")), "LOOPY_TURN": str(brief.turn)}
+    env |= {"TMPDIR": str(inner(scratch, "tmp")), "LOOPY_TURN": str(brief.turn)}
     prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
     _write(prompt_file, brief.prompt)
     env["LOOPY_PROMPT_FILE"] = str(prompt_file)
@@ -193,11 +193,6 @@ def _words(spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int)
         "cwd": str(place.tree),
         "folder": str(place.folder),
     }
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def _write(path: Path, text: str) -> None:

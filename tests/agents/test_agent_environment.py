@@ -160,3 +160,24 @@ def test_a_settings_file_lies_below_the_home_only(path: str) -> None:
         Spec.model_validate(
             {"id": "x", "name": "X", "print": {"argv": ["x"]}, "file": [{"path": path, "env": "X", "text": "x"}]}
         )
+
+
+@pytest.mark.parametrize("cli", ["gemini", "opencode", "codex"])
+def test_a_link_that_an_agent_left_in_its_scratch_folder_leads_us_nowhere(tmp_path: Path, cli: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    assert isinstance(launch(tmp_path, cli), Launch)
+    scratch = tmp_path / "run" / "agent"
+    for name in ("home", "tmp"):
+        (scratch / name).rename(scratch / f"old-{name}")
+        (scratch / name).symlink_to(outside)
+    again = launch(tmp_path, cli)
+    assert isinstance(again, Launch)
+    (scratch / "home").rename(scratch / "older-home")
+    (scratch / "home").mkdir()
+    for part in (".gemini", ".config", ".local", ".codex", "loopy"):
+        (scratch / "home" / part).symlink_to(outside)
+    (tmp_path / "operator" / ".gemini").mkdir(parents=True)
+    (tmp_path / "operator" / ".local/share/opencode").mkdir(parents=True)
+    assert isinstance(launch(tmp_path, cli), Launch)
+    assert list(outside.iterdir()) == []
