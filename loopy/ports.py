@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.change import Change
 from loopy.domain.check import CheckReport, CheckSpec
 from loopy.domain.effect import Effect
 from loopy.domain.events import StreamEvent
+from loopy.domain.held import Held
 from loopy.domain.plan import Plan
 from loopy.domain.policy import Policy
 from loopy.domain.states import Step
@@ -76,6 +77,7 @@ class Workspace:
     tree: Path
     folder: Path
     lock: Path  # the run's kernel lock (rule 9)
+    objects: Path | None = None  # what the tree's git dir borrows its objects from
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,21 +207,34 @@ class Planner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a boxed command needs beside the programs of the system; what is not named here is not there for it.
+
+    `env` is the command's environment: its PATH and the toolchains that it names can be read.
+    """
+
+    work: Path  # to write; a git dir in it is only read
+    writable: Sequence[Path] = ()
+    readable: Sequence[Path] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 class Sandbox(Protocol):
     """How a command is boxed in; grade "none" is said aloud wherever a run shows."""
 
     @property
-    def backend(self) -> str:
-        """The mechanism's name and version."""
-        ...
-
-    @property
-    def grade(self) -> Literal["full", "fs-only", "none"]:
+    def held(self) -> Held:
         """What holds the command."""
         ...
 
-    def wrap(self, argv: Sequence[str], work: Path, writable: Sequence[Path]) -> Sequence[str]:
-        """Return the argv that runs the command boxed in."""
+    @property
+    def keeper(self) -> bool:
+        """Whether the wrapped command's own process is the box itself: with it, all that is inside ends at once."""
+        ...
+
+    def wrap(self, argv: Sequence[str], reach: Reach) -> Sequence[str]:
+        """Return the argv that runs the command boxed in. Raises ProcessError when it would open what must stay shut."""
         ...
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import loopy
 from loopy.cli.follow import event_json
-from loopy.cli.home import sandbox_grade
+from loopy.cli.home import sandbox_line
 from loopy.cli.live import LiveLine
-from loopy.cli.paper import NO_SANDBOX, emit_line, ink, line
+from loopy.cli.paper import emit_line, ink, line
 from loopy.cli.status import run_status
 from loopy.cli.story import Line, Teller, laid_out
 from loopy.domain.counted import counted
@@ -59,8 +59,7 @@ class Terminal:
         broker = "embedded broker" if settings.broker_url is None else "broker by URL"
         facts = f"home {settings.home} · {broker} · {counted(settings.limits.turns, 'agent')} at once"
         self._live.above(f"{ink(f'loopy {loopy.__version__}', 'strong')}  {ink(facts, 'quiet')}")
-        if sandbox_grade(self._made) == "none":
-            self._live.above(f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}")
+        self._live.above(sandbox_line(self._made))
 
     def _ready(self, **_: Any) -> None:
         if not self._as_json:

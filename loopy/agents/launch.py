@@ -30,6 +30,7 @@ class Launch:
     resuming: bool
     scratch: Path  # home and temporary files of the run's agents
     writable: tuple[Path, ...]
+    readable: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Ground:
     prompt_file: Path
     scratch: Path
     writable: tuple[Path, ...]
+    readable: tuple[Path, ...]
 
 
 def ground(
@@ -90,7 +92,14 @@ def ground(
     prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
     _write(prompt_file, brief.prompt)
     env["LOOPY_PROMPT_FILE"] = str(prompt_file)
-    return Ground(env, found, prompt_file, scratch, (scratch, *opened))
+    readable = (prompt_file, *_named(agent), *((place.objects,) if place.objects else ()))
+    return Ground(env, found, prompt_file, scratch, (scratch, *opened), readable)
+
+
+def _named(agent: Agent) -> tuple[Path, ...]:
+    """Return the files and folders that the operator's own words for the agent name, a script mostly; never a prompt's."""
+    words = (Path(word) for word in (*agent.argv, *agent.env.values()) if os.path.isabs(word))
+    return tuple(path for path in words if path.exists())
 
 
 def prepare(
@@ -117,7 +126,7 @@ def prepare(
     argv = command_line(block, agent, words, resuming=resuming)
     stdin = prompt.encode() if block.prompt == "stdin" else b""
     session = brief.session_id if resuming else words["uuid"] if block.session else ""
-    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable)
+    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable, on.readable)
 
 
 def prepare_acp(
@@ -134,7 +143,7 @@ def prepare_acp(
     argv = acp_command_line(spec.acp, agent, _words(spec, agent, brief, place, token) | {"bin": on.bin})
     if lacking := missing_server(spec, on.env.get("PATH", "")):
         return Refusal(Failure.AGENT_MISSING, lacking)
-    return Launch(argv, on.env, b"", brief.session_id, False, on.scratch, on.writable)
+    return Launch(argv, on.env, b"", brief.session_id, False, on.scratch, on.writable, on.readable)
 
 
 def missing_server(spec: Spec, path: str) -> str:

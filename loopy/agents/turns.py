@@ -21,7 +21,7 @@ from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import FULL_DISK, Failure
-from loopy.ports import Brief, Clock, Leash, Sandbox, Workspace
+from loopy.ports import Brief, Clock, Leash, Reach, Sandbox, Workspace
 from loopy.process.command import Command, Ending, Exit, Limits, Marker
 from loopy.process.runner import run
 from loopy.process.space import is_full
@@ -114,7 +114,8 @@ class TurnDriver(ABC):
             assert came_to is not None
         finally:
             digest = transcript.close()
-        return came_to.model_copy(update={"transcript": name, "transcript_sha256": digest})
+        held = {"held": self._sandbox.held} if isinstance(came_to, Turned) else {}
+        return came_to.model_copy(update={"transcript": name, "transcript_sha256": digest, **held})
 
     def _attempt(self, on: Turn, launch: Launch, transcript: Transcript) -> Turned | Tried | None:
         """Run one process; None when it refused to resume its session."""
@@ -154,7 +155,8 @@ class TurnDriver(ABC):
         )
 
     def _run(self, on: Turn, launch: Launch, attempt: Attempt) -> Exit:
-        argv = self._sandbox.wrap(launch.argv, on.place.tree, launch.writable)
+        reach = Reach(on.place.tree, launch.writable, launch.readable, launch.env)
+        argv = self._sandbox.wrap(launch.argv, reach)
         command = Command(
             argv=tuple(argv),
             cwd=on.place.tree,
@@ -167,6 +169,7 @@ class TurnDriver(ABC):
             idle_s=attempt.longest_idle_s,
             kill_grace_s=on.spec.watchdog.kill_grace_s,
             limits=Limits(file_size_bytes=on.agent.file_mb << 20 or None),
+            boxed=self._sandbox.keeper,
         )
         return run(
             command,

@@ -26,7 +26,6 @@ from loopy.ports import Sandbox
 from loopy.process.slots import Slots
 from loopy.receipts.keys import load_or_make
 from loopy.receipts.notary import Notary
-from loopy.sandbox.choose import choose_sandbox
 from loopy.ship.git_remote import GitRemote
 from loopy.steps.plan import HeuristicPlanner
 from loopy.workspace.clones import Clones
@@ -39,7 +38,7 @@ REMOTE_SETTLE_S = CALL_S + 5.0  # a push may land until its call has run out; a 
 def desk(made: Services, worker: str) -> Desk:
     """Return a worker's desk: every port with its adapter."""
     settings, mirrors = made.settings, made.repositories
-    sandbox = choose_sandbox("none" if settings.sandbox.backend == "auto" else settings.sandbox.backend)
+    sandbox = made.sandbox
     redactor = Redactor(known_secrets(made.env))
     clones, remote = Clones(mirrors), GitRemote(operator=mirrors.operator)
     notary = Notary(load_or_make(settings.keys, made.install_id), made.install_id)

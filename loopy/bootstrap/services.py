@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from loopy.engine.policies import MergedPolicies
+    from loopy.ports import Sandbox
     from loopy.queue.doorbell import CeleryDoorbell
+    from loopy.sandbox.choose import Asked
     from loopy.workspace.mirrors import Mirrors
 
 # What a remote call may use of the operator: credentials by the usual agents and helpers.
@@ -157,6 +159,13 @@ class Services:
         return MergedPolicies(self.settings.policy, self.repositories)
 
     @cached_property
+    def sandbox(self) -> Sandbox:
+        """What boxes agents and checks in, by the settings and what this host can do. Raises ConfigError."""
+        from loopy.sandbox.choose import choose_sandbox
+
+        return choose_sandbox(sandbox_asked(self.settings, self.env))
+
+    @cached_property
     def install_id(self) -> str:
         """The random id of this installation."""
         return install_id(self.settings.home)
@@ -164,6 +173,21 @@ class Services:
     def run_folder(self, run_id: str) -> Path:
         """Return where a run's transcripts, evidence and receipt lie."""
         return self.repositories.folders.of_run(run_id)
+
+
+def sandbox_asked(settings: Settings, env: Mapping[str, str]) -> Asked:
+    """Return what these settings ask of a sandbox."""
+    from loopy.sandbox.choose import Asked
+
+    return Asked(
+        backend=settings.sandbox.backend,
+        grade=settings.policy.sandbox,
+        path=env.get("PATH", ""),
+        home=Path(env.get("HOME") or "/nonexistent"),
+        shut=(settings.home,),
+        writable=tuple(map(Path, settings.sandbox.writable)),
+        readable=tuple(map(Path, settings.sandbox.readable)),
+    )
 
 
 def services(env: Mapping[str, str] | None = None, home: Path | None = None) -> Services:

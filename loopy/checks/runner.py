@@ -19,7 +19,7 @@ from loopy.domain.check import CheckReport, CheckResult, CheckSpec
 from loopy.domain.errors import LostError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import FULL_DISK, Failure
-from loopy.ports import Clock, Leash, Sandbox, Workspace
+from loopy.ports import Clock, Leash, Reach, Sandbox, Workspace
 from loopy.process.command import Command, Ending, Exit, Marker
 from loopy.process.runner import run
 from loopy.process.space import is_full
@@ -89,7 +89,7 @@ class CommandChecker:
             if error.errno not in FULL_DISK:
                 raise
             return Tried(failure=Failure.DISK_FULL, detail=f"no room for the checks: {error.strerror}")
-        return CheckReport(tree=tree, results=tuple(results))
+        return CheckReport(tree=tree, results=tuple(results), held=self._sandbox.held)
 
     def _prepare(self, setup: Sequence[Sequence[str]], bench: _Bench) -> list[CheckResult]:
         for n, argv in enumerate(setup, start=1):
@@ -148,14 +148,16 @@ class CommandChecker:
     def _command(self, spec: CheckSpec, cwd: Path, junit: Path, bench: _Bench) -> Command:
         home = {"HOME": str(bench.scratch / "home"), "TMPDIR": str(bench.scratch / "tmp")}
         words = tuple(word.replace(JUNIT, str(junit)) for word in spec.argv)
-        argv = self._sandbox.wrap(words, bench.at, (bench.scratch,))
+        env = self._env | home
+        argv = self._sandbox.wrap(words, Reach(bench.at, (bench.scratch,), env=env))
         return Command(
             argv=tuple(argv),
             cwd=cwd,
-            env=self._env | home,
+            env=env,
             wall_s=spec.timeout_s,
             lock=bench.place.lock,
             marker=Marker(bench.leash.run_id, bench.leash.token),
+            boxed=self._sandbox.keeper,
         )
 
     def _exists(self, program: str, cwd: Path) -> bool:

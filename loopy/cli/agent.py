@@ -16,6 +16,8 @@ from loopy.domain.errors import ConfigError, NotFoundError
 if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
     from loopy.domain.agent import Agent
+    from loopy.sandbox.choose import Lacking
+    from loopy.settings.model import Settings
 
 KINDS = ("code", "test", "docs", "review", "security")
 
@@ -49,15 +51,16 @@ def create(name: str, argv: tuple[str, ...], as_json: bool, **said: Any) -> None
 
     A command is run in the workspace, with the prompt on its standard input; what it changes is its answer.
     """
-    from loopy.cli.home import open_home
+    from loopy.cli.home import open_home, tell_lacking
 
     made = open_home()
     wanted = _agent(made, name, argv, said)
-    _write(made.settings.file, wanted)
+    lacking = _write(made.settings, wanted)
     if as_json:
         emit(wanted)
         return
     echo(f"created {ink(line(wanted.name), 'strong')} in {made.settings.file}")
+    tell_lacking(lacking, made.settings.file)
     echo(ink("see whether it is usable: loopy agents", "quiet"))
 
 
@@ -109,11 +112,16 @@ def _policy(file: Path | None) -> dict[str, Any] | None:
     return table
 
 
-def _write(file: Path, wanted: Agent) -> None:
-    """Put the agent at the end of the home's file, whole or not at all; a home without one gets the starter first."""
-    from loopy.settings.write import add_agent, starter_toml
+def _write(settings: Settings, wanted: Agent) -> Lacking | None:
+    """Put the agent at the end of the home's file, whole or not at all; a home without one gets the starter first.
 
-    text = file.read_text(encoding="utf-8") if file.exists() else starter_toml()
+    Returns why the starter lets agents run without a sandbox, if it does.
+    """
+    from loopy.cli.home import first_settings
+    from loopy.settings.write import add_agent
+
+    file = settings.file
+    text, lacking = (file.read_text(encoding="utf-8"), None) if file.exists() else first_settings(settings)
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -122,3 +130,4 @@ def _write(file: Path, wanted: Agent) -> None:
         os.replace(draft, file)
     finally:
         draft.unlink(missing_ok=True)
+    return lacking

@@ -21,7 +21,7 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
     What needs you comes first, what is over last. A status is derived from the ticket and its newest run: open, ready,
     queued, running, waiting, needs approval, needs an answer, shipped, failed, refused, aborted, closed.
     """
-    from loopy.cli.home import open_home, sandbox_grade, tell_sandbox, worker_hint
+    from loopy.cli.home import open_home, tell_sandbox, worker_hint
     from loopy.cli.status import status_of
     from loopy.cli.views import card_json, card_row
     from loopy.store.board import cards, tickets_in_all
@@ -31,8 +31,9 @@ def board(everything: bool, limit: int, as_json: bool) -> None:
         found, in_all = cards(tx, limit), tickets_in_all(tx)
     now, hint = made.clock.now(), worker_hint(made)
     if as_json:
-        facts = {"sandbox": sandbox_grade(made), "tickets": [card_json(card, now) for card in found], "in_all": in_all}
-        emit(facts | {"hint": hint})
+        held = made.sandbox.held
+        facts = {"sandbox": held.grade, "network": held.network, "tickets": [card_json(card, now) for card in found]}
+        emit(facts | {"in_all": in_all, "hint": hint})
         return
     told = [(status_of(card, now), card) for card in found]
     told.sort(key=lambda each: each[0].rank)

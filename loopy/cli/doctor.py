@@ -198,22 +198,30 @@ def _agents(made: Services) -> Iterator[Sign]:
 
 
 def _sandbox(made: Services) -> Iterator[Sign]:
-    from loopy.cli.home import sandbox_grade
+    from loopy.cli.home import sandbox_lack
+    from loopy.sandbox.bubblewrap import Bubblewrap
 
-    grade, asked = sandbox_grade(made), made.settings.policy.sandbox
-    if grade == "none" and asked != "none":
-        text = f"the policy asks for '{asked}', this host has none: every run is refused"
-        yield Sign(
-            "sandbox",
-            "fail",
-            text,
-            f'if agents may run with your rights: [policy] sandbox = "none" in {made.settings.file}',
-        )
-    elif grade == "none":
-        text = "no sandbox: agents and checks run with your rights; every receipt says so"
-        yield Sign("sandbox", "warn", text, "run Loopy as a user, or in a machine, that holds nothing you would miss")
+    held = made.sandbox.held
+    if lack := sandbox_lack(made):
+        yield Sign("sandbox", "fail", f"{lack.what}: every run is refused", lack.fix)
+    elif held.grade == "none":
+        yield Sign("sandbox", "warn", f"{held.words}; every receipt says so", _unboxed(made))
+    elif isinstance(made.sandbox, Bubblewrap) and made.sandbox.nests:
+        text = f"{held.words}; this release cannot forbid further namespaces inside"
+        yield Sign("sandbox", "warn", text, "install bubblewrap 0.8 or later")
     else:
-        yield Sign("sandbox", "ok", grade)
+        yield Sign("sandbox", "ok", f"{held.words}; `true` was run in it just now")
+
+
+def _unboxed(made: Services) -> str:
+    """Return what to do about running without a sandbox: less of it, or what would have to be mended."""
+    from loopy.bootstrap.services import sandbox_asked
+    from loopy.sandbox.choose import Lacking, look_here
+
+    found = look_here(sandbox_asked(made.settings, made.env))
+    if isinstance(found, Lacking):
+        return f"{found.why}: {found.fix}"
+    return f'bubblewrap works here: take sandbox = "none" out of {made.settings.file}'
 
 
 def _disk(made: Services) -> Iterator[Sign]:

@@ -73,12 +73,9 @@ def demand_commit(repo: str) -> None:
 
 def demand_ready(made: Services) -> None:
     """Raise RefusedError when no run of this home could come to anything: nobody to work, or no sandbox to work in."""
-    from loopy.cli.home import sandbox_grade
+    from loopy.cli.home import sandbox_lack
 
     if not made.settings.agents:
         raise RefusedError("agents", "there are none yet", hint="`loopy agent create claude --cli claude` adds one")
-    asked = made.settings.policy.sandbox
-    if sandbox_grade(made) == "none" and asked != "none":
-        what = f"the policy asks for '{asked}', and this host has none"
-        hint = f'if agents may run with your rights, write [policy] sandbox = "none" in {made.settings.file}'
-        raise RefusedError("sandbox", what, hint=hint)
+    if lack := sandbox_lack(made):
+        raise RefusedError("sandbox", lack.what, hint=lack.fix)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from loopy.bootstrap.services import Services
     from loopy.domain.run import Run
     from loopy.engine.books import Worker
+    from loopy.sandbox.choose import Lacking
+    from loopy.settings.model import Settings
     from loopy.store.graph import SqlTx
 
 RUN = re.compile(r"^(?:LP-)?(\d{1,15})\.(\d{1,9})$", re.IGNORECASE)
@@ -72,18 +76,64 @@ def worker_hint(made: Services) -> str:
     return NO_WORKER if can_go and not living_workers(made) else ""
 
 
-def sandbox_grade(made: Services) -> str:
-    """Return how commands are boxed in by the settings of this home: "full", "fs-only" or "none"."""
-    from loopy.sandbox.choose import choose_sandbox
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why no run of this home is started for want of a sandbox, and what to do."""
 
-    backend = made.settings.sandbox.backend
-    return choose_sandbox("none" if backend == "auto" else backend).grade
+    what: str
+    fix: str
+
+
+def sandbox_lack(made: Services) -> Lack | None:
+    """Return what is missing for the sandbox that the operator's policy asks for, None when it is there."""
+    from loopy.domain.held import GRADES
+    from loopy.sandbox.choose import Lacking
+
+    asked, sandbox = made.settings.policy.sandbox, made.sandbox
+    if GRADES.index(sandbox.held.grade) >= GRADES.index(asked):
+        return None
+    unboxed = f'if agents may run with your rights, write [policy] sandbox = "none" in {made.settings.file}'
+    if isinstance(sandbox, Lacking):
+        return Lack(f"the policy asks for '{asked}', and none works here: {sandbox.why}", f"{sandbox.fix}; {unboxed}")
+    if sandbox.held.grade == "none":
+        return Lack(f"the policy asks for '{asked}', and [sandbox] backend is 'none'", f'say "auto" there; {unboxed}')
+    what = f"the policy asks for '{asked}', and this is what there is: {sandbox.held.words}"
+    return Lack(what, f'if that will do, write [policy] sandbox = "{sandbox.held.grade}" in {made.settings.file}')
+
+
+def first_settings(settings: Settings) -> tuple[str, Lacking | None]:
+    """Return the text of a home's first loopy.toml, and why it lets agents run without a sandbox, if it does."""
+    from loopy.bootstrap.services import sandbox_asked
+    from loopy.sandbox.choose import Lacking, look_here
+    from loopy.settings.write import starter_toml
+
+    found = look_here(sandbox_asked(settings, os.environ))
+    lacking = found if isinstance(found, Lacking) else None
+    return starter_toml(boxed=lacking is None), lacking
+
+
+def tell_lacking(lacking: Lacking | None, file: Path) -> None:
+    """Say aloud that the home's first file lets agents run without a sandbox, why, and what to mend."""
+    if lacking is not None:
+        what = f": {line(lacking.why)}; {file} lets agents run with your rights until you mend it:"
+        echo(f"  {ink(NO_SANDBOX, 'alarm')}{what}")
+        echo(f"  {line(lacking.fix)}")
+
+
+def sandbox_line(made: Services) -> str:
+    """Return, inked, what boxes agents and checks in: red when nothing does, and that the network is open when it is."""
+    from loopy.sandbox.choose import Lacking
+
+    if isinstance(made.sandbox, Lacking):
+        return f"{ink(NO_SANDBOX, 'alarm')}{ink(' works here, so no run is started: `loopy doctor`', 'quiet')}"
+    if made.sandbox.held.grade == "none":
+        return f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}"
+    return ink(line(made.sandbox.held.words), "quiet")
 
 
 def tell_sandbox(made: Services) -> None:
-    """Say aloud, where runs are shown, that nothing boxes them in; say nothing where something does."""
-    if sandbox_grade(made) == "none":
-        echo(f"{ink(NO_SANDBOX, 'alarm')}{ink(': agents and checks run with your rights', 'quiet')}")
+    """Say, where runs are shown, what boxes them in; aloud when nothing does."""
+    echo(sandbox_line(made))
 
 
 def names_run(text: str) -> bool:

@@ -17,6 +17,7 @@ from loopy.domain.errors import ConfigError, RefusedError
 if TYPE_CHECKING:
     from loopy.cli.reader import Place
     from loopy.domain.detected import Detected
+    from loopy.sandbox.choose import Lacking
     from loopy.settings.model import Settings
 
 
@@ -49,13 +50,13 @@ def init(path: Path, force: bool, only_show: bool, attempt: bool, as_json: bool)
     if file.exists() and not force:
         raise RefusedError(str(file), "is there already", hint="--force overwrites it, --print only shows")
     file.write_text(text, encoding="utf-8")
-    settings, made = _home_file()
+    settings, made, lacking = _home_file()
     if as_json:
         results = tried(place, found) if attempt else ()
-        home = {"home_file": str(settings.file), "home_file_made": made}
+        home = {"home_file": str(settings.file), "home_file_made": made, "no_sandbox": lacking.why if lacking else ""}
         emit(_facts(file, found, text, written=True) | home | {"tried": [r.model_dump(mode="json") for r in results]})
         return int(not all(r.passed for r in results))
-    _tell(file, found, settings, made)
+    _tell(file, found, settings, made, lacking)
     return tell_tried(tried(place, found)) if attempt else 0
 
 
@@ -74,21 +75,22 @@ def _detect(place: Place) -> Detected:
     )
 
 
-def _home_file() -> tuple[Settings, bool]:
-    """Return the home's settings, and whether its loopy.toml was made now."""
+def _home_file() -> tuple[Settings, bool, Lacking | None]:
+    """Return the home's settings, whether its loopy.toml was made now, and why that lets agents run without a sandbox."""
+    from loopy.cli.home import first_settings
     from loopy.settings.home import ensure_home
     from loopy.settings.load import load_settings
-    from loopy.settings.write import starter_toml
 
     settings = load_settings(os.environ)
     ensure_home(settings)
     try:
         handle = os.open(settings.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return settings, False
+        return settings, False, None
     with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(starter_toml())
-    return load_settings(os.environ), True
+        text, lacking = first_settings(settings)
+        out.write(text)
+    return load_settings(os.environ), True, lacking
 
 
 def _facts(file: Path, found: Detected, text: str, *, written: bool) -> dict[str, object]:
@@ -97,7 +99,9 @@ def _facts(file: Path, found: Detected, text: str, *, written: bool) -> dict[str
     return facts | {"notes": found.notes, "text": text}
 
 
-def _tell(file: Path, found: Detected, settings: Settings, made: bool) -> None:
+def _tell(file: Path, found: Detected, settings: Settings, made: bool, lacking: Lacking | None) -> None:
+    from loopy.cli.home import tell_lacking
+
     echo(f"wrote {ink(str(file), 'strong')}")
     for argv in found.setup:
         echo(f"  set-up  {line(' '.join(argv))}")
@@ -107,13 +111,10 @@ def _tell(file: Path, found: Detected, settings: Settings, made: bool) -> None:
         echo(f"  {ink(f'note    {line(note)}', 'quiet')}")
     if made:
         echo(f"wrote {settings.file}")
+    tell_lacking(lacking, settings.file)
     echo()
     echo("next:")
     echo(f"  read it, then commit it: git add {file.name} && git commit -m 'Add loopy.toml'")
     if not settings.agents:
         echo("  add an agent:            loopy agent create claude --cli claude")
-    if settings.policy.sandbox != "none":
-        echo(
-            f'  there is no sandbox yet; if agents may run with your rights: [policy] sandbox = "none" in {settings.file}'
-        )
     echo('  file a ticket:           loopy run "What should be done"')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loopy.cli.follow import event_json, follow
 from loopy.cli.live import LiveLine
-from loopy.cli.paper import NO_SANDBOX, coloured, echo, emit_line, ink, line
+from loopy.cli.paper import coloured, echo, emit_line, ink, line
 from loopy.cli.story import Teller, written
 from loopy.cli.times import lasting, until
 from loopy.domain.effect import EffectState
@@ -75,13 +75,12 @@ class Show:
         self._asked = asked
 
     def _header(self, run: Run) -> None:
-        from loopy.cli.home import sandbox_grade
+        from loopy.cli.home import sandbox_line
 
         with self._made.graph.read() as tx:
             ticket = tx.tickets.get(run.ticket)
         echo(f"{ink(run.id, 'strong')}  {line(ticket.title if ticket else '')}")
-        boxed = ink(NO_SANDBOX, "alarm") if sandbox_grade(self._made) == "none" else ""
-        echo(f"{ink(line(run.repo), 'quiet')}{'  ' if boxed else ''}{boxed}")
+        echo(f"{ink(line(run.repo), 'quiet')}  {sandbox_line(self._made)}")
         echo()
 
     def _ended(self, run: Run) -> None:

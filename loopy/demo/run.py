@@ -55,7 +55,7 @@ class Play:
     def play(self) -> int:
         """Start the stack, file, kill, wait, and show what came of it."""
         self.say(f"scratch home {self.stage.folder / 'home'}", "quiet")
-        self.say("no sandbox: the demo's agents run with your rights", "alarm")
+        self._say_box()
         worker = self.stage.worker("worker-1")
         self.say(f"worker started, pid {worker.pid}, embedded broker", "quiet")
         self.say("", "plain")
@@ -76,6 +76,12 @@ class Play:
             self.say(f"✗ {fault}", "bad")
         self.say(self._summary(), "bad" if self._faults else "good")
         return 1 if self._faults else 0
+
+    def _say_box(self) -> None:
+        held, lacking = self.stage.made.sandbox.held, self.stage.lacking
+        self.say(held.words, "alarm" if held.grade == "none" else "quiet")
+        if lacking:
+            self.say(f"  {lacking.why}; to mend it: {lacking.fix}", "alarm")
 
     def _summary(self) -> str:
         """Return the last line: what was shown and how long it took, how to see more, and what lies where."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import loopy
 from loopy.bootstrap.services import Services, services
 from loopy.domain.agent import Agent
 from loopy.domain.ticket import Ticket, TicketId
@@ -20,6 +21,7 @@ from loopy.domain.value import Value
 from loopy.git.runner import Git
 from loopy.process import background
 from loopy.process.background import Background
+from loopy.sandbox.choose import Asked, Lacking, look_here
 from loopy.settings.write import add_agent
 
 PEOPLE = {
@@ -51,6 +53,7 @@ class Stage:
     env: Mapping[str, str]
     made: Services
     pieces: tuple[Piece, ...]
+    lacking: Lacking | None = None  # why its agents run without a sandbox
 
     def worker(self, name: str) -> Background:
         """Start a real worker process with beat."""
@@ -83,7 +86,7 @@ def set_stage(agent: str, environ: Mapping[str, str]) -> Stage:
 
 
 def home_toml() -> str:
-    """Return the settings of the demo's home, with its `{python}` and `{agents}`."""
+    """Return the settings of the demo's home, with its `{python}`, `{agents}` and `{loopy}`."""
     return (files("loopy.demo") / "home.toml").read_text()
 
 
@@ -102,13 +105,23 @@ def build(text: str, pieces: tuple[Piece, ...], environ: Mapping[str, str], pref
         shutil.copytree(package, folder / "repo", ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
     home = folder / "home"
     home.mkdir(mode=0o700)
-    text = text.replace("{python}", sys.executable).replace("{agents}", str(folder / "agents"))
-    (home / "loopy.toml").write_text(text)
     _commit(folder / "repo")
     kept = {k: v for k, v in environ.items() if not k.startswith("LOOPY_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
     env = {**kept, "LOOPY_HOME": str(home), "PATH": path}  # the package's checks say `python`
-    return Stage(folder, folder / "repo", env, services(env), pieces)
+    found = look_here(Asked(path=path))
+    lacking = found if isinstance(found, Lacking) else None
+    if lacking:
+        text = text.replace('sandbox = "fs-only"', 'sandbox = "none"')
+    (home / "loopy.toml").write_text(_filled(text, folder / "agents"))
+    return Stage(folder, folder / "repo", env, services(env), pieces, lacking)
+
+
+def _filled(text: str, agents: Path) -> str:
+    words = {"{python}": sys.executable, "{agents}": str(agents), "{loopy}": str(Path(loopy.__file__).parent)}
+    for name, value in words.items():
+        text = text.replace(name, value)
+    return text
 
 
 def _commit(repo: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from loopy.domain.failures import Failure
+from loopy.domain.held import Held
 from loopy.domain.policy import Policy
 from loopy.domain.value import Value
 
@@ -133,6 +134,7 @@ class Turned(Value):
     exit_code: int | None = 0
     cli_version: str = ""
     transcript: str = ""  # path relative to the run's folder
+    held: Held | None = None  # by what the agent was boxed in
     transcript_sha256: str = ""
 
 

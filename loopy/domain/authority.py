@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from loopy.domain.errors import ConfigError
+from loopy.domain.held import GRADES
 from loopy.domain.policy import ChangeLimits, Policy, Verb
 
 _VERBS = (Verb.ALLOW, Verb.ASK, Verb.DENY)
-_GRADES: tuple[Literal["none", "fs-only", "full"], ...] = ("none", "fs-only", "full")
 _APPROVALS: tuple[Literal["never", "asked", "always"], ...] = ("never", "asked", "always")
 NOTHING = ("-",)  # a repository pattern that no repository matches: two authorities agree on none
 
@@ -44,7 +44,7 @@ def tighten(higher: Policy, lower: Policy) -> Policy:
             if "approve" in said
             else higher.approve,
             "approve_run": higher.approve_run or lower.approve_run,
-            "sandbox": max(higher.sandbox, lower.sandbox, key=_GRADES.index) if "sandbox" in said else higher.sandbox,
+            "sandbox": max(higher.sandbox, lower.sandbox, key=GRADES.index) if "sandbox" in said else higher.sandbox,
             "network": tuple(h for h in higher.network if h in lower.network) if "network" in said else higher.network,
             "turns": min(higher.turns, lower.turns) if "turns" in said else higher.turns,
             "budget_micros": _least(higher.budget_micros, lower.budget_micros),

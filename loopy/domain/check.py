@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from loopy.domain.held import Held
 from loopy.domain.review import Review
 from loopy.domain.value import Value
 
@@ -52,6 +53,7 @@ class CheckReport(Value):
     kind: Literal["check"] = "check"
     tree: str
     results: tuple[CheckResult, ...]
+    held: Held | None = None  # by what the commands were boxed in
     reviews: tuple[Review, ...] = ()
     unreviewed: tuple[str, ...] = ()  # why a review that size or risk ask for is missing
 

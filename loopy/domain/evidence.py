@@ -9,6 +9,7 @@ from loopy.domain.agent import Usage
 from loopy.domain.change import Change
 from loopy.domain.check import CheckReport
 from loopy.domain.failures import Failure
+from loopy.domain.held import Grade, Held
 from loopy.domain.plan import Plan, Routed, Sized
 from loopy.domain.policy import Decision
 from loopy.domain.states import Verdict
@@ -81,7 +82,13 @@ class EvidencePack(Value):
     change: Change | None = None
     decision: Decision | None = None
     policy_sha256: str = ""
-    sandbox_backend: str = "none"
-    sandbox_grade: str = "none"
+    sandbox_backend: str = "none"  # the least of what held its turns and checks
+    sandbox_grade: Grade = "none"
+    sandbox_network: Literal["unrestricted", "denied"] = "unrestricted"
     risks: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> Held:
+        """Return what held the agents and the checks of the run."""
+        return Held(backend=self.sandbox_backend, grade=self.sandbox_grade, network=self.sandbox_network)

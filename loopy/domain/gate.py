@@ -10,12 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Literal
 
 from loopy.domain.added import Line, scan_added
 from loopy.domain.change import Change, Entry
 from loopy.domain.errors import ConfigError
 from loopy.domain.gate_rules import CI, EXEC_SURFACE, NOTES, TESTS
+from loopy.domain.held import GRADES, Grade
 from loopy.domain.names import bad_name, collisions, fold, invisible, resolved
 from loopy.domain.patterns import first_match, matches
 from loopy.domain.policy import Decision, Finding, PathRule, Policy, Verb
@@ -26,7 +26,6 @@ from loopy.domain.value import Value
 
 ABSENT, LINK, GITLINK = "000000", "120000", "160000"
 _STRICTEST = (Verb.DENY, Verb.ASK, Verb.ALLOW)
-_GRADES = ("none", "fs-only", "full")
 
 
 class Facts(Value):
@@ -35,7 +34,7 @@ class Facts(Value):
     change: Change = Change(base="", tree="", digest="")
     repo: str = ""
     source_trust: Trust = Trust.OWNER
-    sandbox_grade: Literal["full", "fs-only", "none"] = "none"
+    sandbox_grade: Grade = "none"
     scripted: bool = False  # the agent is a stand-in
     message: str = ""  # of the commit that would ship
     branch: str = ""  # that would be pushed
@@ -92,11 +91,11 @@ def _circumstances(policy: Policy, facts: Facts) -> Iterator[Finding]:
         yield Finding(
             rule="repo-not-allowed", path=facts.repo, verb=Verb.DENY, why="the policy names other repositories"
         )
-    if _GRADES.index(facts.sandbox_grade) < _GRADES.index(policy.sandbox):
+    if GRADES.index(facts.sandbox_grade) < GRADES.index(policy.sandbox):
         yield Finding(
             rule="sandbox-too-weak", verb=Verb.DENY,
             why=f"the policy asks for sandbox {policy.sandbox!r}, the agent ran with {facts.sandbox_grade!r}",
-            hint='install bubblewrap, or write sandbox = "none" in the operator\'s policy',
+            hint='`loopy doctor` says what there is and what is missing; sandbox = "none" is for the operator\'s policy to say',
         )  # fmt: skip
     if facts.source_trust is Trust.PUBLIC:
         boxed = facts.sandbox_grade != "none"

@@ -16,7 +16,7 @@ from loopy.domain.policy import Decision
 from loopy.domain.states import Verdict
 from loopy.domain.value import Value
 
-SCHEMA = 2  # of every stored outcome; a higher one waits for a newer worker
+SCHEMA = 3  # of every stored outcome; a higher one waits for a newer worker
 
 
 class Coded(Value):

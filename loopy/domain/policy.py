@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from loopy.domain.held import Grade
 from loopy.domain.patterns import checked, matches
 from loopy.domain.value import Value
 
@@ -79,7 +80,7 @@ class Policy(Value):
     approve: Literal["never", "asked", "always"] = "asked"  # the before-ship gate
     approve_run: bool = False  # the before-run gate
     review: Literal["never", "risky", "always"] = "risky"  # by an agent of kind review or security, if there is one
-    sandbox: Literal["full", "fs-only", "none"] = "full"
+    sandbox: Grade = "fs-only"  # the least that agents and checks are held by; no backend reaches "full" yet
     network: tuple[str, ...] = ()
     turns: int = Field(default=4, ge=1, le=50)
     budget_micros: int | None = Field(default=None, ge=0)  # of a run, in millionths of a US dollar

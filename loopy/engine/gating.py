@@ -13,6 +13,6 @@ def gate_facts(desk: Desk, at: Scene) -> Facts:
     return Facts(
         repo=at.run.repo,
         source_trust=at.ticket.source_trust,
-        sandbox_grade=desk.sandbox.grade,
+        sandbox_grade=desk.sandbox.held.grade,
         scripted=bool(agent and agent.scripted),
     )

@@ -36,7 +36,7 @@ def statement(
         repo=_repo(tx, run, pack),
         turns=tuple(_turn(t) for t in pack.turns),
         failovers=tuple(_failover(a) for a in pack.attempts if a.to_agent),
-        sandbox=_sandbox(desk),
+        sandbox=r.SandboxFact(**pack.held.model_dump()),
         plan=_digest(sha256_of(pack.plan)),
         route=_digest(sha256_of(pack.route)),
         policy=_policy(pack),
@@ -46,7 +46,7 @@ def statement(
         evidence=tuple(r.EvidenceFact(name=n, digest=Sha256Digest(sha256=d)) for n, d in files.items()),
         open_effects=_open_effects(tx, run),
         chain=r.ChainFact(log=desk.install_id, seq=seq, previous=_digest(previous)),
-        signer=r.SignerFact(isolation="same-user"),
+        signer=r.SignerFact(isolation="same-user" if pack.sandbox_grade == "none" else "sandboxed-agent"),
         claims=(r.CLAIM_SHIPPED if shipped else r.CLAIM_ENDED,),
     )
     if not shipped:
@@ -61,13 +61,6 @@ def _ticket(tx: Tx, run: Run, pack: EvidencePack, salt: bytes) -> r.TicketFact:
         source=pack.source,
         source_trust=Trust(pack.source_trust),
         digest=r.salted_sha256(salt, _ticket_text(tx, run)),
-    )
-
-
-def _sandbox(desk: Desk) -> r.SandboxFact:
-    grade = desk.sandbox.grade
-    return r.SandboxFact(
-        backend=desk.sandbox.backend, grade=grade, network="unrestricted" if grade == "none" else "denied"
     )
 
 

@@ -40,5 +40,5 @@ def roster(desk: Desk, run: Run) -> list[AgentFacts]:
 
 
 def _barred(policy: Policy, desk: Desk, run: Run) -> str:
-    decision = evaluate(policy, Facts(repo=run.repo, sandbox_grade=desk.sandbox.grade))
+    decision = evaluate(policy, Facts(repo=run.repo, sandbox_grade=desk.sandbox.held.grade))
     return "; ".join(f.why for f in decision.findings if f.rule == "repo-not-allowed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from loopy.domain.agent import Agent, Turned
@@ -11,6 +11,7 @@ from loopy.domain.change import Change
 from loopy.domain.check import CheckReport
 from loopy.domain.evidence import ApprovalRecord, AttemptRecord, EvidencePack, TurnRecord
 from loopy.domain.failures import Failure
+from loopy.domain.held import Held, weakest
 from loopy.domain.outcome import Coded, Outcome, Packed, Rebased, Shipped, Unchanged
 from loopy.domain.plan import Plan, Routed, Sized
 from loopy.domain.policy import Decision
@@ -63,6 +64,7 @@ def gather(tx: Tx, run: Run, fleet: Fleet, sandbox: Sandbox, policy_sha256: str)
     ticket = tx.tickets.get(run.ticket)
     assert ticket is not None, "a run has a ticket by foreign key"
     journal = tx.runs.outcomes(run.id)
+    held = weakest(_held(journal)) or sandbox.held
     change, decision = change_of(journal, run.turn)
     plan = newest(journal, Plan)
     attempts = tuple(tx.runs.attempts(run.id))
@@ -87,11 +89,21 @@ def gather(tx: Tx, run: Run, fleet: Fleet, sandbox: Sandbox, policy_sha256: str)
         change=change,
         decision=decision,
         policy_sha256=policy_sha256,
-        sandbox_backend=sandbox.backend,
-        sandbox_grade=sandbox.grade,
+        sandbox_backend=held.backend,
+        sandbox_grade=held.grade,
+        sandbox_network=held.network,
         risks=plan.risks if plan else (),
         questions=plan.questions if plan else (),
     )
+
+
+def _held(journal: Journal) -> Iterator[Held | None]:
+    """Yield what held each turn and each checks' report of the run; the settings may have changed between them."""
+    for _, _, outcome in journal:
+        if isinstance(outcome, Coded | Unchanged):
+            yield outcome.turned.held
+        elif isinstance(outcome, CheckReport) and outcome.results:
+            yield outcome.held
 
 
 def _carried(answer: ApprovalRecord, attempts: Sequence[AttemptRecord]) -> ApprovalRecord:

@@ -56,6 +56,7 @@ class Command:
     silence_s: float = field(default_factory=silence_s)
     lock_patience_s: float = 30.0
     limits: Limits = Limits()
+    boxed: bool = False  # its own process is the box of all others; see `Sandbox.keeper`
 
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:

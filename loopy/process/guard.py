@@ -42,7 +42,7 @@ class Guard:
         self.child, self.ended, self.childless = 0, -1, True
         self.clock, self.heard_at, self.started_at = AwakeClock(), 0.0, float("inf")
         self.wall_s = self.silence_s = float("inf")
-        self.mark, self.since = b"", 0
+        self.mark, self.since, self.boxed = b"", 0, False
         self.known: set[int] = set()
         self.bell, bell = os.pipe()
         for fd in (self.bell, bell):
@@ -142,6 +142,7 @@ class Guard:
     def serve(self, spec: dict[str, Any]) -> None:
         """The life of one command: lock, word of the worker, start, watch, sweep, report."""
         self.wall_s, self.silence_s, self.mark = spec["wall_s"], spec["silence_s"], spec["mark"]
+        self.boxed = spec["boxed"]
         lock = self.take(spec["lock"], spec["record"]) if spec["lock"] else -1
         if not self.reason:
             self.tell("locked")
@@ -208,7 +209,9 @@ class Guard:
     def end(self, grace_s: float) -> set[int]:
         """Ask everything to end, wait, then kill what is left; return the killed."""
         asked = list(self.survivors())
-        if any(proc.pgid == self.child or proc.start == 0 for proc in asked):
+        if self.boxed:  # the box's own process would take all inside with it at once, and nobody could end in order
+            asked = [proc for proc in asked if proc.pid != self.child]
+        elif any(proc.pgid == self.child or proc.start == 0 for proc in asked):
             asked = [proc for proc in asked if proc.pgid != self.child and proc.start]
             asked.append(Proc(self.child, 0, 0, 0, 0))  # its group as one, so that nobody gets the signal twice
         for proc in asked:

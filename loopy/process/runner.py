@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -27,6 +28,8 @@ Stream = Literal["stdout", "stderr"]
 
 CHUNK_BYTES = 65536
 _LOOK_S = 0.4  # `stopping` is asked at least twice a second
+SHELL_SIGNAL = 128
+CRASHES = frozenset({signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL, signal.SIGSEGV})
 _STUCK_S = 10.0  # a guard that takes so much longer than it may is stuck
 _REST_CHUNKS = 16  # the largest pipe holds 1 MiB; more would come from somebody else's process
 _NOT_FOUND = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOEXEC)
@@ -197,6 +200,8 @@ class _Watch:
         if not LINUX and self.guard.mark:
             leftovers += kill_command(None, self.guard.mark)  # without a subreaper the guard sees the group only
         ended = os.waitstatus_to_exitcode(status) if status >= 0 else None
+        if self.command.boxed and ended is not None and ended - SHELL_SIGNAL in CRASHES:
+            ended = SHELL_SIGNAL - ended  # how a box says that its command was ended by a signal
         code = ended if ended is not None and ended >= 0 else None
         signum = -ended if ended is not None and ended < 0 else None
         match how:

@@ -92,6 +92,7 @@ def _facts(command: Command) -> dict[str, Any]:
         "silence_s": float(command.silence_s),
         "grace_s": float(command.kill_grace_s),
         "limits": _rlimits(command.limits),
+        "boxed": command.boxed,
     }
 
 

@@ -36,6 +36,8 @@ def admissions(receipt: ShipReceipt) -> Iterator[str]:
         yield f"no check was run: {shown(receipt.reason or 'no reason given')}"
     if receipt.sandbox is None or receipt.sandbox.grade == "none":
         yield "the agent ran without a sandbox"
+    elif receipt.sandbox.network == "unrestricted":
+        yield "the agent's network was open: what it could read it could send away"
     if receipt.policy is None:
         yield "no policy is named"
     if receipt.signer.isolation == "same-user":

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
+
+from loopy.domain.held import UNBOXED, Held
+from loopy.ports import Reach
 
 
 class NoSandbox:
     """Implements `Sandbox` by leaving the command as it is; only for an operator who wrote `sandbox = "none"`."""
 
     @property
-    def backend(self) -> str:
-        """The mechanism's name."""
-        return "none"
+    def held(self) -> Held:
+        """What holds the command: nothing."""
+        return UNBOXED
 
     @property
-    def grade(self) -> Literal["none"]:
-        """How much is boxed in: nothing."""
-        return "none"
+    def keeper(self) -> bool:
+        """Whether there is a process around the command: no."""
+        return False
 
-    def wrap(self, argv: Sequence[str], work: Path, writable: Sequence[Path]) -> Sequence[str]:
+    def wrap(self, argv: Sequence[str], reach: Reach) -> Sequence[str]:
         """Return the argv as it is."""
-        del work, writable
+        del reach
         return tuple(argv)

@@ -45,19 +45,23 @@ class WorkerSettings(Value):
 
 
 class SandboxSettings(Value):
-    """How agents and checks are boxed in; "none" is the operator's explicit word and shown in red everywhere."""
+    """How agents and checks are boxed in; "none" is the operator's explicit word and shown in red everywhere.
+
+    "auto" is "none" under a policy that says so, else bubblewrap; where that does not work every run is refused.
+    """
 
     backend: Literal["auto", "bubblewrap", "landlock", "none"] = "auto"
     writable: tuple[str, ...] = ()  # further folders a command may write to
+    readable: tuple[str, ...] = ()  # further folders and files a command may read
 
-    @field_validator("writable")
+    @field_validator("writable", "readable")
     @classmethod
-    def _absolute(cls, writable: tuple[str, ...]) -> tuple[str, ...]:
-        for path in writable:
+    def _absolute(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
             if not path.startswith("/") or path == "/":
                 msg = f"'{path}' should be an absolute path below /"
                 raise ValueError(msg)
-        return writable
+        return paths
 
 
 class CheckSettings(Value):

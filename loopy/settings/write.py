@@ -35,11 +35,12 @@ STARTER = """\
 # setup_timeout_s = 1800
 
 # [sandbox]
-# backend = "auto"               # auto | bubblewrap | landlock | none (shown in red, and in every receipt)
-# writable = ["/srv/cache"]
+# backend = "auto"               # auto | bubblewrap | none (shown in red, and in every receipt)
+# writable = ["/srv/cache"]      # further folders that agents and checks may write to
+# readable = ["/srv/models"]     # further folders and files that they may read
 
 [policy]                         # what any agent may do; agents, repositories and tickets only tighten it
-sandbox = "none"                 # this version boxes nothing in: agents run with your rights. Take the line out to refuse
+{sandbox}
 # approve = "asked"              # never | asked | always: when a person looks before a change ships
 # turns = 4
 # [[policy.paths]]
@@ -68,9 +69,19 @@ sandbox = "none"                 # this version boxes nothing in: agents run wit
 """
 
 
-def starter_toml() -> str:
-    """Return the text of a first `loopy.toml`: every key as a comment with its default or a sample."""
-    return STARTER
+BOXED = '# sandbox = "fs-only"            # the least that holds agents and checks; "none": they run with your rights'
+UNBOXED = """\
+# No sandbox worked on this host when this file was made: agents run with your rights. `loopy doctor` says what to mend;
+# then take the line out, or take it out now to refuse every run.
+sandbox = "none\""""
+
+
+def starter_toml(*, boxed: bool) -> str:
+    """Return the text of a first `loopy.toml`: every key as a comment with its default or a sample.
+
+    Only where no sandbox works (not `boxed`) it says that agents may run without one.
+    """
+    return STARTER.replace("{sandbox}", BOXED if boxed else UNBOXED)
 
 
 def add_agent(text: str, agent: Agent) -> str:

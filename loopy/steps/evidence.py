@@ -103,7 +103,7 @@ def _verdict(pack: EvidencePack) -> str:
 def _sandbox(pack: EvidencePack) -> str:
     if pack.sandbox_grade == "none":
         return "> **No sandbox**: the agent and the checks ran with the rights of the user who runs Loopy."
-    return f"Sandbox: {pack.sandbox_backend}, grade {pack.sandbox_grade}."
+    return f"Sandbox: {pack.held.words}."
 
 
 def _plan(pack: EvidencePack) -> str:

@@ -192,7 +192,8 @@ class Clones:
 
     def _place(self, run_id: RunId, repo: str, base: str) -> Workspace:
         folder = self.folders.of_run(run_id)
-        return Workspace(run_id, repo, base, self.folders.of_work(run_id) / "tree", folder, folder / "run.lock")
+        tree, objects = self.folders.of_work(run_id) / "tree", self.mirrors.path(repo) / "objects"
+        return Workspace(run_id, repo, base, tree, folder, folder / "run.lock", objects)
 
     def _lab(self, place: Workspace) -> Lab:
         return Lab(self.git, ensure_private(place.folder, self.mirrors.there(place.repo)), self.limits)

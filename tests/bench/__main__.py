@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import real
+from tests.bench.boxes import box_here, starts
 from tests.bench.hosts import make_home, wait, worker
 from tests.bench.measures import STEPS, Bare, Loopy, fill, fsync_ms, idle, interleaved, p50, takeover
 from tests.bench.peers import Peer, dbos, prefect
@@ -208,10 +209,21 @@ def waits(folder: Path, *, quick: bool) -> list[Row]:
     bare, says = (p50([real.process(*words) for _ in range(3 if quick else 9)]) for words in (NOTHING, HELP))
     slowest = f"{1000 * max(agents):.0f} ms the slowest of {len(agents)}"
     return [
+        *box(folder, quick=quick),
         ("`loopy up` is ready", f"{p50(ready):.2f} s", f"{max(ready):.2f} s the slowest of {len(ready)}", "", "< 2 s"),
         ("ticket filed → agent's first instruction", f"{1000 * p50(agents):.0f} ms", slowest, "", "< 500 ms"),
         ("`loopy --help`", f"{1000 * says:.0f} ms", f"{1000 * bare:.0f} ms, Python alone", f"{says / bare:.2f}", ""),
     ]
+
+
+def box(folder: Path, *, quick: bool) -> list[Row]:
+    """The start of a boxed command beside a bare one, where this host has a box."""
+    found = box_here(folder / "home")
+    if found is None:
+        return [("`true` in the sandbox", "no sandbox here", "", "", "< 50 ms")]
+    boxed, bare = map(p50, starts(found, folder / "boxed", 10 if quick else 100))
+    what = f"`true` in the sandbox ({found.held.backend})"
+    return [(what, f"{1000 * boxed:.1f} ms", f"{1000 * bare:.1f} ms without", f"{boxed / bare:.1f}", "< 50 ms")]
 
 
 NOTHING, HELP = ("-c", "pass"), ("-m", "loopy.cli.main", "--help")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from loopy.checks.environment import check_environment
 from loopy.checks.runner import CommandChecker
 from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport, CheckSpec
 from loopy.domain.events import StreamEvent
-from loopy.ports import Workspace
+from loopy.domain.held import Held
+from loopy.ports import Reach, Workspace
 
 
 @dataclass
@@ -53,12 +53,12 @@ class Ticks:
 class Box:
     """A sandbox that boxes nothing and remembers what it was asked for."""
 
-    backend: str = "note"
-    grade: Literal["full", "fs-only", "none"] = "none"
+    held: Held = field(default_factory=lambda: Held(backend="note"))
+    keeper: bool = False
     asked: list[tuple[tuple[str, ...], Path, tuple[Path, ...]]] = field(default_factory=list)
 
-    def wrap(self, argv: Sequence[str], work: Path, writable: Sequence[Path]) -> Sequence[str]:
-        self.asked.append((tuple(argv), work, tuple(writable)))
+    def wrap(self, argv: Sequence[str], reach: Reach) -> Sequence[str]:
+        self.asked.append((tuple(argv), reach.work, tuple(reach.writable)))
         return ("env", "BOXED=yes", *argv)
 
 

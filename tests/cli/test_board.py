@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from loopy.domain.states import RunState, Step, Verdict, Wait
 from loopy.engine.books import Worker
 from loopy.process.alive import hold
 from loopy.store import board
+from tests.support.boxes import before, broken, needs_bwrap
 
 from .support import House, end, file_and_start, put, wait_for_approval
 
@@ -121,6 +123,20 @@ def test_the_board_says_aloud_that_there_is_no_sandbox(settled: House) -> None:
     said = settled.loopy("board", env={"FORCE_COLOR": "1"})
     assert "\x1b[31m\x1b[1mno sandbox" in said.out
     assert settled.loopy("board", "--json").json["sandbox"] == "none"
+
+
+@needs_bwrap
+def test_the_board_says_that_the_network_is_open(house: House) -> None:
+    house.settle("")
+    assert "files and processes are boxed in, the network is open" in house.loopy("board").rows[-1]
+    told = house.loopy("board", "--json").json
+    assert (told["sandbox"], told["network"]) == ("fs-only", "unrestricted")
+
+
+def test_the_board_says_aloud_that_nothing_is_started(house: House, tmp_path: Path) -> None:
+    house.settle("")
+    house.env["PATH"] = before(broken(tmp_path / "bin"))
+    assert house.loopy("board").rows[-1] == "no sandbox works here, so no run is started: `loopy doctor`"
 
 
 def test_only_the_newest_of_what_is_over_is_shown_unless_all_is_asked_for(settled: House, made: Services) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from loopy.bootstrap.services import Services
 from loopy.cli.doctor import broker_sign
 from loopy.queue.probe import probe
+from tests.support.boxes import FORBIDDEN, before, broken, needs_bwrap
 
 from .support import SETTINGS, House, file_and_start
 
@@ -34,11 +38,54 @@ def test_each_sign_is_one_line_and_a_fix_stands_below_it(settled: House) -> None
     assert rows[at + 1].startswith("   → ")
 
 
-def test_a_policy_that_this_host_cannot_meet_fails_with_the_line_that_mends_it(house: House) -> None:
+def test_a_policy_that_this_host_cannot_meet_fails_with_the_line_that_mends_it(house: House, tmp_path: Path) -> None:
     house.settle('[agents.worker]\ncli = "command"\nargv = ["true"]\n')
+    house.env["PATH"] = before(broken(tmp_path / "bin"))
     said = house.loopy("doctor", "--json")
     assert said.code == 1
-    assert 'sandbox = "none"' in signs(said)["sandbox"]["fix"]
+    sign = signs(said)["sandbox"]
+    assert sign["state"] == "fail"
+    assert f"does not work: {FORBIDDEN}" in sign["text"]
+    assert "every run is refused" in sign["text"]
+    assert 'sandbox = "none"' in sign["fix"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "what", "fix"),
+    [
+        ('[policy]\nsandbox = "full"\n', "the network is open", '[policy] sandbox = "fs-only"'),
+        ('[sandbox]\nbackend = "none"\n', "[sandbox] backend is 'none'", 'say "auto" there'),
+    ],
+)
+@needs_bwrap
+def test_a_policy_that_asks_for_more_than_there_is_fails(house: House, settings: str, what: str, fix: str) -> None:
+    house.settle(settings)
+    sign = signs(house.loopy("doctor", "--json"))["sandbox"]
+    assert sign["state"] == "fail"
+    assert what in sign["text"]
+    assert fix in sign["fix"]
+
+
+@needs_bwrap
+def test_a_box_that_works_is_named_with_what_it_leaves_open(house: House) -> None:
+    house.settle("")
+    sign = signs(house.loopy("doctor", "--json"))["sandbox"]
+    assert sign["state"] == "ok"
+    assert re.match(
+        r"bubblewrap [\d.]+, grade fs-only: .*the network is open; `true` was run in it just now", sign["text"]
+    )
+
+
+@needs_bwrap
+def test_who_runs_without_one_is_told_that_it_works_here(settled: House) -> None:
+    sign = signs(settled.loopy("doctor", "--json"))["sandbox"]
+    assert sign["state"] == "warn"
+    assert "bubblewrap works here" in sign["fix"]
+
+
+def test_who_runs_without_one_is_told_what_to_mend(settled: House, tmp_path: Path) -> None:
+    settled.env["PATH"] = before(broken(tmp_path / "bin"))
+    assert FORBIDDEN in signs(settled.loopy("doctor", "--json"))["sandbox"]["fix"]
 
 
 def test_a_home_that_others_may_enter_fails_and_the_rest_is_still_told(settled: House) -> None:

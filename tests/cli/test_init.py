@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loopy.domain.project import parse_project
+from tests.support.boxes import FORBIDDEN, before, broken, needs_bwrap
 
 from .support import House, git, make_repo
 
@@ -94,3 +95,30 @@ def test_a_linked_work_tree_is_a_repository_too(house: House, fresh: Path, tmp_p
     git(fresh, "worktree", "add", "--quiet", str(tmp_path / "linked"))
     assert house.loopy("init", str(tmp_path / "linked")).code == 0
     assert "make" in (tmp_path / "linked" / "loopy.toml").read_text()
+
+
+@needs_bwrap
+def test_a_first_file_asks_for_a_sandbox_where_one_works(house: House, fresh: Path) -> None:
+    said = house.loopy("init", str(fresh))
+    assert house.made().settings.policy.sandbox == "fs-only"
+    assert "no sandbox" not in said.out
+
+
+@pytest.mark.parametrize("words", [("init", "."), ("agent", "create", "worker", "--", "true")])
+def test_a_first_file_lets_agents_run_without_a_sandbox_only_where_none_works_and_it_is_said(
+    house: House, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(fresh)
+    house.env["PATH"] = before(broken(tmp_path / "bin"))
+    said = house.loopy(*words)
+    assert said.code == 0, said.err
+    assert "no sandbox: bubblewrap is installed and does not work" in said.out
+    assert FORBIDDEN in said.out
+    assert house.made().settings.policy.sandbox == "none"
+    assert "No sandbox worked on this host" in (house.home / "loopy.toml").read_text()
+
+
+def test_json_says_why_there_is_no_sandbox(house: House, fresh: Path, tmp_path: Path) -> None:
+    house.env["PATH"] = before(broken(tmp_path / "bin"))
+    assert FORBIDDEN in house.loopy("init", str(fresh), "--json").json["no_sandbox"]
+    assert house.loopy("init", str(fresh), "--json", "--force").json["no_sandbox"] == ""  # the file was there

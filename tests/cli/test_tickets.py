@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from loopy.bootstrap.services import Services
 from loopy.domain.states import Verdict
+from tests.support.boxes import FORBIDDEN, before, broken
 
 from .support import House, end, file_and_start
 
@@ -117,12 +120,14 @@ def test_nothing_starts_where_nobody_could_work(house: House) -> None:
     assert "loopy agent create" in said.err
 
 
-def test_nothing_starts_without_the_sandbox_that_the_policy_asks_for(house: House) -> None:
+def test_nothing_starts_without_the_sandbox_that_the_policy_asks_for(house: House, tmp_path: Path) -> None:
     house.settle('[agents.worker]\ncli = "command"\nargv = ["true"]\n')
+    house.env["PATH"] = before(broken(tmp_path / "bin"))
     house.loopy("ticket", "add", "x")
     said = house.loopy("ticket", "start", "LP-1")
     assert said.code == 2
     assert 'sandbox = "none"' in said.err
+    assert FORBIDDEN in said.err
     assert house.loopy("board", "--json").json["tickets"][0]["run"] is None
 
 

@@ -29,7 +29,7 @@ ENV = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISAB
 def settings() -> Settings:
     text = (DEMO / "home.toml").read_text().replace("{python}", sys.executable).replace("{agents}", str(AGENTS))
     with tempfile.TemporaryDirectory() as home:
-        (Path(home) / "loopy.toml").write_text(text)
+        (Path(home) / "loopy.toml").write_text(text.replace("{loopy}", str(DEMO.parent)))
         return load_settings({}, Path(home))
 
 
@@ -144,7 +144,7 @@ def test_the_trespasser_edits_a_path_that_the_repositorys_policy_denies(repo: Pa
     assert changed == {"src/tinydates/__init__.py", "infra/publish.sh"}
     assert (repo / "infra/publish.sh").stat().st_mode == (DEMO / "package/infra/publish.sh").stat().st_mode
     assert PROJECT.policy is not None
-    decision = evaluate(PROJECT.policy.model_copy(update={"sandbox": "none"}), Facts(change=edited(changed)))
+    decision = evaluate(PROJECT.policy, Facts(change=edited(changed), sandbox_grade="fs-only"))
     assert decision.verdict is Verb.DENY
     assert {f.path for f in decision.findings if f.verb is Verb.DENY} == {"infra/publish.sh"}
 
@@ -156,7 +156,7 @@ def test_the_policy_allows_the_other_agents_changes(repo: Path, agent: str) -> N
         turn(repo, name, "", *(["0"] if name == "fixer" else []))
     changed = {path for path, text in texts(repo).items() if before.get(path) != text}
     assert changed
-    assert evaluate(SETTINGS.policy, Facts(change=edited(changed))).verdict is Verb.ALLOW
+    assert evaluate(SETTINGS.policy, Facts(change=edited(changed), sandbox_grade="fs-only")).verdict is Verb.ALLOW
 
 
 @pytest.mark.slow

@@ -76,8 +76,9 @@ def test_crossing_a_limit_asks_and_staying_below_does_not(change: list[Entry], r
 def test_a_weaker_sandbox_than_the_policy_asks_for_is_denied() -> None:
     for grade, policy, verdict in (
         ("none", Policy(), Verb.DENY),
-        ("fs-only", Policy(), Verb.DENY),
-        ("full", Policy(), Verb.ALLOW),
+        ("fs-only", Policy(), Verb.ALLOW),
+        ("fs-only", Policy(sandbox="full"), Verb.DENY),
+        ("full", Policy(sandbox="full"), Verb.ALLOW),
         ("none", OPEN, Verb.ALLOW),
     ):
         assert evaluate(policy, facts(entry("a.py"), sandbox_grade=grade)).verdict is verdict

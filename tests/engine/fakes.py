@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 from loopy.domain.agent import Agent, Tried, Turned, Usage
 from loopy.domain.change import Change, Entry
@@ -18,10 +17,11 @@ from loopy.domain.effect import Effect
 from loopy.domain.errors import GitError, LostError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import Failure
+from loopy.domain.held import UNBOXED, Held
 from loopy.domain.plan import Plan
 from loopy.domain.statement import SignedReceipt, Statement
 from loopy.domain.ticket import RunId, Ticket
-from loopy.ports import Brief, Leash, Tip, Workspace
+from loopy.ports import Brief, Leash, Reach, Tip, Workspace
 from loopy.receipts.dsse import digest
 from loopy.store.graph import SqlGraph, SqlTx
 
@@ -143,6 +143,7 @@ class Bench:
     committing: Callable[[], None] = lambda: None
     rebased: Change | None = None
     cost_micros: int | None = None
+    boxes: list[Held] = field(default_factory=list)  # what holds the turns and the checks, in their order
     _change: Change = field(default_factory=lambda: Change(base="b" * 40, tree="", digest=""))
 
     def tip(self, _repo: str) -> Tip:
@@ -212,7 +213,8 @@ class Bench:
         if isinstance(result, Tried):
             return result.model_copy(update={"agent": agent.name, "account": agent.billed_to})
         self._change = result
-        return Turned(message="done", session_id=f"{agent.name}-session", usage=Usage(cost_micros=self.cost_micros))
+        usage = Usage(cost_micros=self.cost_micros)
+        return Turned(message="done", session_id=f"{agent.name}-session", usage=usage, held=self._box())
 
     def run(
         self,
@@ -235,7 +237,10 @@ class Bench:
             started_at=self.now(),
             duration_ms=1,
         )
-        return CheckReport(tree=tree, results=(result,))
+        return CheckReport(tree=tree, results=(result,), held=self._box())
+
+    def _box(self) -> Held | None:
+        return self.boxes.pop(0) if self.boxes else None
 
 
 class Plans:
@@ -287,13 +292,8 @@ class Shelf:
 class NoSandbox:
     """A sandbox that holds nothing, and says so."""
 
-    @property
-    def backend(self) -> str:
-        return "none"
+    held = UNBOXED
+    keeper = False
 
-    @property
-    def grade(self) -> Literal["full", "fs-only", "none"]:
-        return "none"
-
-    def wrap(self, argv: Sequence[str], work: Path, writable: Sequence[Path]) -> Sequence[str]:
+    def wrap(self, argv: Sequence[str], reach: Reach) -> Sequence[str]:
         return argv

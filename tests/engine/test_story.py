@@ -11,6 +11,7 @@ from loopy.domain.agent import Tried
 from loopy.domain.check import CheckReport
 from loopy.domain.errors import ConfigError, RefusedError
 from loopy.domain.failures import Failure
+from loopy.domain.held import UNBOXED, Held
 from loopy.domain.policy import PathRule
 from loopy.domain.states import RunState, Segment, Step, Verdict, Wait
 from loopy.domain.ticket import Resolution
@@ -102,6 +103,34 @@ def test_a_policy_that_asks_for_a_sandbox_refuses_before_the_agent_starts(world:
     world.pump()
     assert world.run(run.id).verdict is Verdict.REFUSED
     assert world.bench.agents == []
+
+
+BOX = Held(backend="box 1", grade="fs-only")
+
+
+@pytest.mark.parametrize(
+    ("boxes", "backend"),
+    [
+        ([BOX, BOX, BOX, BOX], "box 1"),
+        ([UNBOXED, BOX, BOX, BOX], "none"),  # the first turn
+        ([BOX, BOX, BOX, UNBOXED], "none"),  # the last checks
+        ([BOX, BOX], "none"),  # the second turn is of a release that knew none
+        ([Held(backend="vm", grade="full", network="denied"), BOX, BOX, BOX], "box 1"),
+    ],
+)
+def test_a_receipt_claims_no_more_than_the_least_that_held_a_turn_or_a_check(
+    world: World, boxes: list[Held], backend: str
+) -> None:
+    world.bench.boxes = list(boxes)
+    world.bench.reports = [False, True]
+    run = world.start()
+    world.pump()
+    told = receipt(world, run.id)
+    boxed = backend != "none"
+    assert told["sandbox"] == {"backend": backend, "grade": "fs-only" if boxed else "none", "network": "unrestricted"}
+    assert told["signer"] == {"isolation": "sandboxed-agent" if boxed else "same-user"}
+    pack = json.loads(world.shelf.files[run.id, "evidence.json"])
+    assert (pack["sandbox_backend"], pack["sandbox_network"]) == (backend, "unrestricted")
 
 
 def test_a_usage_limit_moves_the_run_to_the_next_agent_in_the_same_turn(world: World) -> None:

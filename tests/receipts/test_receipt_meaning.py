@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loopy.domain.fact import CommitDigest
-from loopy.domain.receipt import ApprovalScope, OpenEffectFact
+from loopy.domain.receipt import ApprovalScope, OpenEffectFact, SandboxFact
 from loopy.domain.statement import SignedReceipt, Statement, canonical_json, run_digest
 from loopy.domain.states import Verdict
 
@@ -132,3 +132,11 @@ def test_a_receipt_admits_what_speaks_against_it(check: Check, signed: SignedRec
     assert any("without a sandbox" in note for note in check(nothing).notes)
     assert any("could have forged" in note for note in check(nothing).notes)
     assert any("push number 1" in note for note in check(altered(nothing, open_effects=(effect,))).notes)
+
+
+def test_a_receipt_admits_that_the_network_was_open(check: Check, statement: Statement) -> None:
+    box = SandboxFact(backend="bubblewrap 0.8.0", grade="fs-only", network="unrestricted")
+    notes = check(altered(statement, sandbox=box)).notes
+    assert any("the agent's network was open" in note for note in notes)
+    assert not any("without a sandbox" in note for note in notes)
+    assert not any("network was open" in note for note in check(statement).notes)

@@ -39,19 +39,22 @@ def load(home: Path, text: str) -> dict[str, Agent]:
     return load_settings({}, home).agents
 
 
-def test_the_starter_changes_one_default_and_says_so(tmp_path: Path) -> None:
-    (tmp_path / "loopy.toml").write_text(starter_toml())
+@pytest.mark.parametrize(("boxed", "least"), [(True, "fs-only"), (False, "none")])
+def test_the_starter_changes_one_default_where_no_sandbox_works_and_says_so(
+    tmp_path: Path, boxed: bool, least: str
+) -> None:
+    (tmp_path / "loopy.toml").write_text(starter_toml(boxed=boxed))
     with_file, without = load_settings({}, tmp_path), load_settings({}, tmp_path / "absent")
-    assert (with_file.policy.sandbox, without.policy.sandbox) == ("none", "full")
-    assert "agents run with your rights" in starter_toml()
-    same = without.policy.model_copy(update={"sandbox": "none"})
+    assert (with_file.policy.sandbox, without.policy.sandbox) == (least, "fs-only")
+    assert ("agents run with your rights" in starter_toml(boxed=boxed)) is not boxed
+    same = without.policy.model_copy(update={"sandbox": least})
     left_out = {"home", "database_url", "sources", "policy"}
     assert with_file.policy == same
     assert with_file.model_dump(exclude=left_out) == without.model_dump(exclude=left_out)
 
 
 def test_every_sample_of_the_starter_is_a_true_one(tmp_path: Path) -> None:
-    lines = starter_toml().splitlines()
+    lines = starter_toml(boxed=True).splitlines()
     samples = [line.removeprefix("# ") for line in lines if re.match(r"(# )?(\[|[a-z_]+ = )", line)]
     (tmp_path / "loopy.toml").write_text("\n".join(samples))
     found = load_settings({}, tmp_path)
@@ -61,7 +64,7 @@ def test_every_sample_of_the_starter_is_a_true_one(tmp_path: Path) -> None:
     assert len(samples) > 30
 
 
-@pytest.mark.parametrize("text", ["", "lease_s = 5", starter_toml(), "[agents.claude]\ncli = 'claude'\n"])
+@pytest.mark.parametrize("text", ["", "lease_s = 5", starter_toml(boxed=False), "[agents.claude]\ncli = 'claude'\n"])
 def test_an_added_agent_reads_back_as_it_was_meant(tmp_path: Path, text: str) -> None:
     after = add_agent(text, FULL)
     assert after.startswith(text)
