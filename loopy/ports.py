@@ -218,6 +218,7 @@ class Reach:
     writable: Sequence[Path] = ()
     readable: Sequence[Path] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stand_ins: Mapping[Path, Path] = field(default_factory=dict)  # what is to be seen at a place instead, to write
 
 
 class Sandbox(Protocol):

@@ -92,13 +92,14 @@ def ground(
     prompt_file = place.folder / f"prompt-{brief.turn}-{token}.md"
     _write(prompt_file, brief.prompt)
     env["LOOPY_PROMPT_FILE"] = str(prompt_file)
-    readable = (prompt_file, *_named(agent), *((place.objects,) if place.objects else ()))
+    readable = (prompt_file, *_named(spec, agent), *((place.objects,) if place.objects else ()))
     return Ground(env, found, prompt_file, scratch, (scratch, *opened), readable)
 
 
-def _named(agent: Agent) -> tuple[Path, ...]:
-    """Return the files and folders that the operator's own words for the agent name, a script mostly; never a prompt's."""
-    words = (Path(word) for word in (*agent.argv, *agent.env.values()) if os.path.isabs(word))
+def _named(spec: Spec, agent: Agent) -> tuple[Path, ...]:
+    """Return what the operator's own words for the agent and its entry name, a script mostly; never what a prompt does."""
+    argv = (*agent.argv, *(spec.print.argv if spec.print else ()), *(spec.acp.argv if spec.acp else ()))
+    words = (Path(word) for word in (*argv, *agent.env.values(), *spec.env.set.values()) if os.path.isabs(word))
     return tuple(path for path in words if path.exists())
 
 
@@ -109,8 +110,13 @@ def prepare(
     place: Workspace,
     token: int,
     operator: Operator,
+    *,
+    boxed: bool = False,
 ) -> Launch | Refusal:
-    """Return the launch of one headless attempt; writes the prompt's file and the scratch home into the run's folder."""
+    """Return the launch of one headless attempt; writes the prompt's file and the scratch home into the run's folder.
+
+    `boxed` says that a sandbox of ours holds the agent's files.
+    """
     block = spec.print
     if block is None:
         return Refusal(Failure.AGENT_MISSING, f"{spec.name} has no headless mode that this driver can use")
@@ -123,7 +129,7 @@ def prepare(
         prompt = POINTER.format(path=on.prompt_file)
     words["prompt"] = prompt
     resuming = bool(brief.session_id and block.resumes)
-    argv = command_line(block, agent, words, resuming=resuming)
+    argv = command_line(block, agent, words, resuming=resuming, boxed=boxed)
     stdin = prompt.encode() if block.prompt == "stdin" else b""
     session = brief.session_id if resuming else words["uuid"] if block.session else ""
     return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable, on.readable)
@@ -165,13 +171,15 @@ def acp_command_line(block: Acp, agent: Agent, words: Mapping[str, str]) -> tupl
     return tuple(part for word in block.argv for part in groups.get(word, (_filled(word, words),)))
 
 
-def command_line(block: Print, agent: Agent, words: Mapping[str, str], *, resuming: bool) -> tuple[str, ...]:
+def command_line(
+    block: Print, agent: Agent, words: Mapping[str, str], *, resuming: bool, boxed: bool = False
+) -> tuple[str, ...]:
     """Return the argv: the template with its words filled in and its groups spliced, each word staying one word."""
     groups = {
         "{*model}": block.model if agent.model else (),
         "{*session}": block.resume if resuming else block.session,
         "{*cwd}": block.cwd,
-        "{*approve}": block.approve.read_only if agent.kind in READERS else block.approve.work,
+        "{*approve}": block.approve.flags(reads=agent.kind in READERS, boxed=boxed),
     }
     out: list[str] = []
     for word in block.resume_argv if resuming and block.resume_argv else block.argv:

@@ -17,7 +17,7 @@ class PrintDriver(TurnDriver):
 
     def launch(self, spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int) -> Launch | Refusal:
         """Return with what the agent's process is started."""
-        return prepare(spec, agent, brief, place, token, self._operator)
+        return prepare(spec, agent, brief, place, token, self._operator, boxed=self.boxed)
 
     def listen(self, on: Turn, transcript: Transcript, stream: LiveStream) -> Attempt:
         """Return the receiving end of the process."""

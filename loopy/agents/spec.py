@@ -93,10 +93,20 @@ class SettingsFile(Value):
 
 
 class Approve(Value):
-    """The flags that spare questions: for an agent that only reads, and for one that works."""
+    """The flags that spare questions: for an agent that only reads, and for one that works.
+
+    `boxed` stands for either in a sandbox of ours, for a CLI whose own cannot be made inside another.
+    """
 
     read_only: Argv = ()
     work: Argv = ()
+    boxed: Argv = ()
+
+    def flags(self, *, reads: bool, boxed: bool) -> Argv:
+        """Return the flags for this kind of agent."""
+        if boxed and self.boxed:
+            return self.boxed
+        return self.read_only if reads else self.work
 
 
 class Print(Value):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from loopy.agents.attempt import Attempt
 from loopy.agents.environment import Operator, secrets
+from loopy.agents.gitdir import own_git
 from loopy.agents.health import Health
 from loopy.agents.judge import FINISHED
 from loopy.agents.launch import Launch, Refusal, missing
@@ -57,6 +59,11 @@ class TurnDriver(ABC):
         self._catalog, self._operator, self._sandbox, self._clock = catalog, operator, sandbox, clock
         self._redactor = redactor or Redactor()
         self._health = Health(operator, clock)
+
+    @property
+    def boxed(self) -> bool:
+        """Whether agents' files are held by a sandbox of ours."""
+        return self._sandbox.held.grade != "none"
 
     @abstractmethod
     def launch(self, spec: Spec, agent: Agent, brief: Brief, place: Workspace, token: int) -> Launch | Refusal:
@@ -155,8 +162,13 @@ class TurnDriver(ABC):
         )
 
     def _run(self, on: Turn, launch: Launch, attempt: Attempt) -> Exit:
-        reach = Reach(on.place.tree, launch.writable, launch.readable, launch.env)
-        argv = self._sandbox.wrap(launch.argv, reach)
+        tree = on.place.tree
+        with ExitStack() as for_the_turn:
+            stand_ins = for_the_turn.enter_context(own_git(tree, launch.scratch)) if self.boxed else {}
+            reach = Reach(tree, launch.writable, launch.readable, launch.env, stand_ins)
+            return self._run_wrapped(on, launch, attempt, self._sandbox.wrap(launch.argv, reach))
+
+    def _run_wrapped(self, on: Turn, launch: Launch, attempt: Attempt, argv: Sequence[str]) -> Exit:
         command = Command(
             argv=tuple(argv),
             cwd=on.place.tree,

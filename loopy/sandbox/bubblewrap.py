@@ -83,6 +83,8 @@ class Bubblewrap:
         git = reach.work / ".git"
         if stat.S_ISDIR(_mode(git)):
             yield Mount(git)
+        for path, source in reach.stand_ins.items():
+            yield Mount(path, writable=True, source=source)
 
     def _fits(self, path: Path) -> bool:
         """Whether opening the path does not open a home, the operator's or Loopy's, or everything."""

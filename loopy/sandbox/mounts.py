@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loopy.sandbox.toolchains import BINS, SYSTEM
@@ -15,18 +15,19 @@ OURS = ("/proc", "/dev", "/sys")  # made anew in every box, or left out
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A place of the host at its own name in the box; `empty` puts a fresh folder there instead."""
+    """A place of the host at its own name in the box; `source` or, if `empty`, a fresh folder is put there instead."""
 
     path: Path
     writable: bool = False
     empty: bool = False
+    source: Path | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """Return bubblewrap's arguments for it."""
         if self.empty:
             return ("--tmpfs", str(self.path), "--remount-ro", str(self.path))
-        return ("--bind" if self.writable else "--ro-bind", str(self.path), str(self.path))
+        return ("--bind" if self.writable else "--ro-bind", str(self.source or self.path), str(self.path))
 
 
 def plan(wanted: Iterable[Mount], shut: Sequence[Path]) -> list[Mount]:
@@ -47,7 +48,7 @@ def plan(wanted: Iterable[Mount], shut: Sequence[Path]) -> list[Mount]:
     kept: list[Mount] = []
     for mount in sorted(chosen.values(), key=lambda each: each.path.parts):
         above = next((each for each in reversed(kept) if mount.path.is_relative_to(each.path)), None)
-        if above is None or (above.writable, above.empty) != (mount.writable, mount.empty):
+        if above is None or mount.source or (above.writable, above.empty) != (mount.writable, mount.empty):
             kept.append(mount)
     return kept
 
@@ -63,7 +64,7 @@ def _placed(wanted: Iterable[Mount]) -> Iterator[Mount]:
             named.append(mount)
         if mount.writable or not any(real.is_relative_to(name) for name in THERE):
             shown.append(real)
-            yield Mount(real, mount.writable)
+            yield replace(mount, path=real)
     for mount in named:
         if not any(_first_link(mount.path).parent.is_relative_to(above) for above in shown):
             yield mount

@@ -16,6 +16,7 @@ from loopy.domain.agent import Agent
 from loopy.settings.write import add_agent
 from tests.agents_real.drive import BROKEN, still_alive
 from tests.agents_real.fleet import FLEET, Setup
+from tests.support.boxes import WORKS
 
 RUN_S = 150.0
 TITLE = "Fix add() in app.py and write NOTES.md"
@@ -28,9 +29,9 @@ argv = ["python3", "-c", "import app; assert app.add(2, 3) == 5"]
 name = "notes"
 argv = ["grep", "-q", "hello", "NOTES.md"]
 """
-HOME = """\
+HOME = f"""\
 [policy]
-sandbox = "none"
+sandbox = "{"fs-only" if WORKS else "none"}"
 turns = 2
 """
 PEOPLE = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
