@@ -219,6 +219,7 @@ class Reach:
     readable: Sequence[Path] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stand_ins: Mapping[Path, Path] = field(default_factory=dict)  # what is to be seen at a place instead, to write
+    opens_program: bool = False  # the operator named the program, so the folder that it lies in may be read
 
 
 class Sandbox(Protocol):

@@ -165,7 +165,7 @@ class TurnDriver(ABC):
         tree = on.place.tree
         with ExitStack() as for_the_turn:
             stand_ins = for_the_turn.enter_context(own_git(tree, launch.scratch)) if self.boxed else {}
-            reach = Reach(tree, launch.writable, launch.readable, launch.env, stand_ins)
+            reach = Reach(tree, launch.writable, launch.readable, launch.env, stand_ins, opens_program=True)
             return self._run_wrapped(on, launch, attempt, self._sandbox.wrap(launch.argv, reach))
 
     def _run_wrapped(self, on: Turn, launch: Launch, attempt: Attempt, argv: Sequence[str]) -> Exit:

@@ -115,7 +115,10 @@ def _home(made: Services) -> Iterator[Sign]:
 
     if os.geteuid() == 0:
         yield Sign(
-            "user", "warn", "this is root: an agent without a sandbox may do anything", "run Loopy as a plain user"
+            "user",
+            "warn",
+            "this is root: without a sandbox an agent may do anything, and in one it is root to the kernel",
+            "run Loopy as a plain user",
         )
 
 

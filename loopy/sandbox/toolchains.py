@@ -37,7 +37,7 @@ def found(program: str, env: Mapping[str, str]) -> str:
 
 
 def needed(program: str, env: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """Yield what the program and those on its PATH need of this machine beyond the system's own folders."""
+    """Yield what the program, "" for none, and those on its PATH need of this machine beyond the system's own folders."""
     yield from _of_program(Path(program), home)
     for name in env.get("PATH", "").split(":"):
         if name.startswith("/") and not in_system(name) and os.path.isdir(name):

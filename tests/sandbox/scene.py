@@ -42,6 +42,7 @@ class Scene:
     box: Sandbox
     before: Sequence[str] = ()  # in front of the box: who it is started as
     env: dict[str, str] = field(default_factory=lambda: dict(ENV))
+    trusted: bool = True  # the operator named the program
 
     @property
     def home(self) -> Path:
@@ -65,7 +66,8 @@ class Scene:
 
     def command(self, *argv: str, change: Callable[[Sequence[str]], Sequence[str]] = tuple, **fields: Any) -> Command:
         """Return the boxed command; `change` may take a wall out."""
-        reach = Reach(self.tree, (self.scratch,), (self.loopy / "repos/x.git/objects",), self.env)
+        objects = self.loopy / "repos/x.git/objects"
+        reach = Reach(self.tree, (self.scratch,), (objects,), self.env, opens_program=self.trusted)
         words = change(self.box.wrap(argv, reach))
         said = {"cwd": self.tree, "env": self.env, "wall_s": 30.0, "kill_grace_s": 2.0, "boxed": self.box.keeper}
         return Command(argv=(*self.before, *words), **{**said, **fields})

@@ -132,6 +132,16 @@ def test_no_right_is_left_and_none_can_be_had(scene: Scene) -> None:
         assert scene.do(act).exit.code != 0, act
 
 
+@pytest.mark.parametrize(
+    "name", ["sys/kernel/core_pattern", "sys/kernel/modprobe", "sys/vm/drop_caches", "sysrq-trigger"]
+)
+def test_the_kernels_switches_cannot_be_thrown(scene: Scene, name: str) -> None:
+    """Not even by root, whose files they are: a core pattern is a program that the kernel starts outside of every box."""
+    assert scene.do(f": >> /proc/{name}").exit.code != 0  # opened to write, nothing written: the host stays as it is
+    found = scene.steal("find /proc -type f -writable -not -path '/proc/[0-9]*' -not -path '/proc/self/*'").split()
+    assert found == []
+
+
 def test_what_is_not_for_everybody_in_etc_is_not_for_the_agent(scene: Scene) -> None:
     assert ":" not in scene.steal("cat /etc/shadow /etc/gshadow; ls -A /etc/ssl/private | grep :")
     assert "root:" in scene.steal("cat /etc/passwd")

@@ -107,6 +107,19 @@ def test_a_program_runs_wherever_it_lies_and_sees_no_more_of_the_home(scene: Sce
 
 
 @needs_bwrap
+def test_a_program_that_a_repository_names_opens_nothing(scene: Scene) -> None:
+    """Checks come from the repository's own file: its word for a path must not open the folder that the path is in."""
+    script(scene.home / "project/run", f"#!/bin/sh\ncat {scene.home}/project/secret\n")
+    (scene.home / "project/secret").write_text(SECRET)
+    argv = (str(scene.home / "project/run"),)
+    assert SECRET in capture(scene.command(*argv)).stdout.decode()
+    scene.trusted = False
+    done = capture(scene.command(*argv))
+    assert not done.exit.ok
+    assert SECRET not in done.stdout.decode()
+
+
+@needs_bwrap
 def test_this_very_interpreter_runs_with_its_packages(scene: Scene) -> None:
     if scene.before:
         pytest.skip("it may lie in a home that only its owner can enter")

@@ -74,6 +74,13 @@ def test_without_dropping_rights_root_keeps_them(scene: Scene) -> None:
     assert rights.split()[1] != "0" * 16
 
 
+def test_without_the_cover_on_the_kernels_switches_root_can_throw_them(scene: Scene) -> None:
+    if scene.before or os.geteuid():
+        pytest.skip("they are root's")
+    bare = without("--ro-bind-try", "/proc/sys", "/proc/sys")
+    assert scene.do(": >> /proc/sys/kernel/core_pattern", bare).exit.code == 0
+
+
 def test_without_hiding_them_the_private_files_of_etc_are_read(scene: Scene) -> None:
     if scene.before or os.geteuid():
         pytest.skip("a plain user may not read them anyway")
