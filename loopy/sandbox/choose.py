@@ -26,8 +26,9 @@ SWITCHES = (
     ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
     ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"),
 )
-IN_A_CONTAINER = (
-    "in a container, start that with --security-opt seccomp=unconfined --security-opt systempaths=unconfined"
+UNTOLD = (
+    "the kernel's switches do not say why; a container that forbids it is started with "
+    "--security-opt seccomp=unconfined --security-opt systempaths=unconfined"
 )
 
 
@@ -108,7 +109,7 @@ def _tried(program: str) -> Bubblewrap | Lacking:
 
 def mend(switches: Mapping[str, str]) -> str:
     """Return what to do about a bubblewrap that does not work, told by the kernel's switches (path → value)."""
-    return next((fix for path, bad, fix in SWITCHES if switches.get(path) == bad), IN_A_CONTAINER)
+    return next((fix for path, bad, fix in SWITCHES if switches.get(path) == bad), UNTOLD)
 
 
 def _switches() -> Mapping[str, str]:

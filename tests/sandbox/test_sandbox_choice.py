@@ -12,7 +12,7 @@ from loopy.domain.errors import ConfigError, ProcessError
 from loopy.domain.held import UNBOXED, Grade, Held, weakest
 from loopy.ports import Reach
 from loopy.sandbox.bubblewrap import Bubblewrap
-from loopy.sandbox.choose import APPARMOR, IN_A_CONTAINER, INSTALL, SWITCHES, Asked, Lacking, choose_sandbox, mend
+from loopy.sandbox.choose import APPARMOR, INSTALL, SWITCHES, UNTOLD, Asked, Lacking, choose_sandbox, mend
 from loopy.sandbox.none import NoSandbox
 from tests.support.boxes import FORBIDDEN, broken, fake, needs_bwrap
 
@@ -92,7 +92,7 @@ def test_an_old_release_is_used_without_the_switch_that_it_lacks_and_is_known_fo
 @pytest.mark.parametrize(
     ("switches", "fix"),
     [({SWITCHES[0][0]: "1"}, APPARMOR), ({SWITCHES[0][0]: "0", SWITCHES[1][0]: "0"}, SWITCHES[1][2]),
-     ({SWITCHES[2][0]: "0"}, SWITCHES[2][2]), ({SWITCHES[2][0]: "31000"}, IN_A_CONTAINER), ({}, IN_A_CONTAINER)],
+     ({SWITCHES[2][0]: "0"}, SWITCHES[2][2]), ({SWITCHES[2][0]: "31000"}, UNTOLD), ({}, UNTOLD)],
 )  # fmt: skip
 def test_what_mends_it_is_told_by_the_kernels_switches(switches: dict[str, str], fix: str) -> None:
     assert mend(switches) == fix

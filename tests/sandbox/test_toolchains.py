@@ -87,7 +87,18 @@ def with_its_interpreter_elsewhere(scene: Scene) -> Sequence[str]:
     return (str(script(scene.home / "tools/tool", f"#!{scene.home}/opt/lang/bin/interp\necho worked\n")),)
 
 
+def behind_a_link_into_a_folder_of_papers(scene: Scene) -> Sequence[str]:
+    """A link on PATH opens the file that it leads to, not the folder that this is in."""
+    script(scene.home / "papers/tool.sh", "#!/bin/sh\necho worked\n")
+    script(scene.home / "papers/diary.txt", SECRET)
+    (scene.home / "bin").mkdir()
+    (scene.home / "bin/tool").symlink_to("../papers/tool.sh")
+    on_path(scene, scene.home / "bin")
+    return ("sh", "-c", "tool")
+
+
 MADE: Sequence[Made] = (
+    behind_a_link_into_a_folder_of_papers,
     in_npm, in_local_share, in_a_version_manager, in_a_virtual_environment, behind_a_linked_folder,
     with_its_interpreter_elsewhere,
 )  # fmt: skip
@@ -129,8 +140,11 @@ def test_this_very_interpreter_runs_with_its_packages(scene: Scene) -> None:
 
 
 @needs_bwrap
-def test_a_program_of_the_work_tree_is_not_found_by_its_bare_name(scene: Scene) -> None:
+def test_a_program_of_the_work_tree_is_not_found_by_its_bare_name(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script(scene.tree / "ls", "#!/bin/sh\necho planted\n")
+    monkeypatch.chdir(scene.tree)
     scene.env["PATH"] = f".::{scene.env['PATH']}"
     assert b"planted" not in capture(scene.command("ls")).stdout
     assert capture(scene.command("./ls")).stdout == b"planted\n"
