@@ -25,9 +25,7 @@ AT_ONCE = 8  # programs that are asked side by side: most take a second to tell 
 PARTS: Mapping[str, Mapping[str, Late]] = {
     "Commands": {
         "doctor": Late("loopy.cli.agents_doctor:doctor", "Ask agents and programs what is wrong with them."),
-        "test": Late(
-            "loopy.cli.agents_test:test", "Try an installed CLI for real, by four small turns in a scratch folder."
-        ),
+        "test": Late("loopy.cli.agents_test:test", "Try an installed CLI in scratch folders, on a scripted model."),
         "add": Late("loopy.cli.agents_entries:add", "Teach this home another CLI, by its command line."),
         "import-acp": Late("loopy.cli.agents_entries:import_acp", "Teach this home the agents of an ACP registry."),
         "schema": Late("loopy.cli.agents_entries:schema", "Print the JSON Schema of a catalogue entry."),

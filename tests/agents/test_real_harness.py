@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from loopy.agents.scripted.play import still_alive
 from loopy.domain.agent import Tried, Turned
 from loopy.domain.failures import Failure
 from tests.agents.support import CATALOG
-from tests.agents_real.drive import Drove, still_alive
+from tests.agents_real.drive import Drove
 from tests.agents_real.install import Cli, Installed, rows, unpinned
 from tests.agents_real.journey import Arrived
 from tests.agents_real.record import shortened
-from tests.agents_real.scenarios import fits
 from tests.agents_real.table import MARKS, Row, markdown, put
 
-FIXED = Drove("pi", "ok", Turned(session_id="s"), 1.0, b"", b"", None, mended=True)
+FIXED = Drove(cli="pi", scenario="ok", came_to=Turned(session_id="s"), asked=1, mended=True, noted=True)
 
 
 def test_every_cli_of_the_versions_file_is_an_entry_and_pinned() -> None:
@@ -27,6 +27,7 @@ def test_every_cli_of_the_versions_file_is_an_entry_and_pinned() -> None:
     assert set(clis) <= set(CATALOG)
     for cli in clis.values():
         assert cli.program in CATALOG[cli.name].detect.bin
+        assert CATALOG[cli.name].own_model is not None
         assert all(unpinned(package) != package for package in (*cli.npm, *cli.pypi))
 
 
@@ -50,6 +51,8 @@ def test_a_process_that_knows_the_scratch_folder_is_found(tmp_path: Path) -> Non
     "change",
     [
         {"mended": False},
+        {"noted": False},
+        {"asked": 0},
         {"alive": ["1 pi"]},
         {"came_to": Tried(failure=Failure.QUOTA)},
         {"scenario": "resume", "session": "other"},
@@ -58,18 +61,18 @@ def test_a_process_that_knows_the_scratch_folder_is_found(tmp_path: Path) -> Non
     ],
 )
 def test_a_run_that_is_not_as_it_must_be_is_a_fault(change: dict[str, object]) -> None:
-    assert fits(FIXED)
+    assert not FIXED.faults
     wrong = replace(FIXED, **change)  # type: ignore[arg-type]  # fields by name
-    assert not fits(wrong)
+    assert wrong.faults
     row = Row(Installed("pi", "1"), drove={wrong.scenario: wrong})
     assert row.faults
-    assert "✗" in markdown([row], [wrong.scenario], "")
+    assert "✗" in markdown([row], [wrong.scenario], [], "")
 
 
 def test_what_was_not_installed_is_named_and_no_fault_and_no_receipt() -> None:
     row = Row(Installed("pi", problem="no such version"))
     assert (row.faults, row.verified) == ([], False)
-    assert "- pi: not installed: no such version" in markdown([row], [], "")
+    assert "- pi: not installed: no such version" in markdown([row], [], [], "")
     assert Row(Installed("pi"), Arrived(1.0, "exit 4", "exit 4: …")).faults
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.model_server import ModelServer
+from loopy.agents.scripted.server import ModelServer
 
 WRITE = {"type": "object", "properties": {"file_path": {"type": "string"}, "content": {"type": "string"}}}
 SHELL = {"type": "object", "properties": {"command": {"type": "string"}}}

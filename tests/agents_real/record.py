@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ REPLACED = "00000000-0000-4000-8000-"
 class Normal:
     """Replaces what is of one machine and one moment; the same thing by the same word, so that joins still hold."""
 
-    def __init__(self, drove: Drove, programs: Path, began: datetime) -> None:
+    def __init__(self, drove: Drove, programs: Path) -> None:
         self._places = (
             (str(drove.folder / "tree"), "/scratch/tree"),
             (str(drove.folder), "/scratch"),
@@ -46,8 +45,8 @@ class Normal:
         )
         self._rows = CATALOG[drove.cli].event
         self._ids: dict[str, str] = {}
-        self._shift = NOW - began
-        self._began = began
+        self._shift = NOW - drove.began
+        self._began = drove.began
 
     def text(self, raw: bytes) -> str:
         """Return the normalised and shortened output."""
@@ -143,11 +142,11 @@ def said(drove: Drove) -> dict[str, Any]:
     return row
 
 
-def keep(folder: Path, drove: Drove, programs: Path, began: datetime) -> None:
+def keep(folder: Path, drove: Drove, programs: Path) -> None:
     """Write one recording below `folder`."""
     into = folder / drove.cli
     into.mkdir(parents=True, exist_ok=True)
-    normal = Normal(drove, programs, began.astimezone(UTC))
+    normal = Normal(drove, programs)
     for stream, raw in (("out", drove.out), ("err", drove.err)):
         path = into / f"{drove.scenario}.{stream}"
         path.unlink(missing_ok=True)
