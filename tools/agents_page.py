@@ -39,7 +39,8 @@ def row(spec: Spec) -> str:
     seen = spec.version + (f" ({spec.checked})" if spec.checked else "")
     hint = f"`{spec.install.hint}`" if spec.install.npm or spec.install.pypi or spec.install.brew else spec.install.hint
     needs = f"; needs {', '.join(spec.install.requires)}" if spec.install.requires else ""
-    cells = (name, f"`{spec.id}`", driven(spec), stream(spec), resumes(spec), spec.confidence, seen, hint + needs)
+    names = ", ".join(f"`{word}`" for word in (spec.id, *spec.aliases))
+    cells = (name, names, driven(spec), stream(spec), resumes(spec), spec.confidence, seen, hint + needs)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 

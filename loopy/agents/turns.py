@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from loopy.agents.attempt import Attempt
+from loopy.agents.catalogue import called
 from loopy.agents.environment import Operator, secrets
 from loopy.agents.health import Health
 from loopy.agents.judge import FINISHED
@@ -177,7 +178,7 @@ class TurnDriver(ABC):
         )
 
     def _unknown(self, agent: Agent) -> str:
-        return f"the catalogue has no entry {agent.cli!r}; known: {', '.join(sorted(self._catalog))}"
+        return f"the catalogue has no entry {agent.cli!r}: {called(self._catalog, agent.cli)}"
 
 
 def tried(agent: Agent, verdict: Verdict, session: str = "") -> Tried:
