@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from loopy.agents.scripted.play import still_alive
 from loopy.domain.agent import Tried, Turned
+from loopy.domain.events import StreamEvent
 from loopy.domain.failures import Failure
 from tests.agents.support import CATALOG
+from tests.agents_real.__main__ import asked, verdict
 from tests.agents_real.drive import Drove
 from tests.agents_real.install import Cli, Installed, rows, unpinned
 from tests.agents_real.journey import Arrived
@@ -89,3 +92,42 @@ def test_the_table_goes_between_its_marks(tmp_path: Path) -> None:
     put(page, "new\n")
     put(page, "newer\n")
     assert page.read_text() == f"before\n{MARKS[0]}\nnewer\n{MARKS[1]}\nafter\n"
+
+
+def spoken(scenario: str, **fields: object) -> Drove:
+    told: dict[str, object] = {"cli": "gemini", "drive": "acp", "scenario": scenario, "came_to": Turned(), "asked": 1}
+    return Drove(**{**told, **fields})  # type: ignore[arg-type]  # fields by name
+
+
+REFUSED = [StreamEvent("agent.tool", "refused by policy", {"phase": "refused"})]
+
+
+@pytest.mark.parametrize(
+    ("edit", "denied", "good"),
+    [
+        ({"mended": True, "noted": True}, {"events": REFUSED}, True),
+        ({"mended": True, "noted": True}, {}, False),
+        ({"mended": True, "noted": True}, {"events": REFUSED, "noted": True}, False),
+        ({}, {"events": REFUSED}, False),
+    ],
+)
+def test_over_acp_an_edit_and_a_refusal_are_wanted_of_so_many(
+    capsys: pytest.CaptureFixture[str], edit: dict[str, object], denied: dict[str, object], good: bool
+) -> None:
+    row = Row(Installed("gemini", "1"))
+    for drove in (spoken("ok", **edit), spoken("denied", **denied)):
+        row.of("acp")[drove.scenario] = drove
+    page = markdown([row], [], ["ok", "denied"], "")
+    assert "Over the Agent Client Protocol" in page
+    assert ("✗" not in page) is good
+    assert (verdict([row], [], Namespace(at_least=0, at_least_acp=1)) == 0) is good
+    assert verdict([row], [], Namespace(at_least=0, at_least_acp=2)) == 1
+    assert "at least 2 must" in capsys.readouterr().out
+
+
+def test_the_whole_set_must_speak_acp_with_four(capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked([]).at_least_acp == 4
+    assert asked(["--agents", "pi"]).at_least_acp == 0
+    assert asked(["--acp", ""]).at_least_acp == 0
+    with pytest.raises(SystemExit):
+        asked(["--acp", "useage"])

@@ -32,37 +32,37 @@ OVER_ACP = 4  # of the whole set must be driven to an edit over the Agent Client
 
 def main(words: Sequence[str]) -> int:
     """Install, drive, print; 1 when something did not hold or too few CLIs came to a verified receipt."""
-    asked = _asked(words)
+    said = asked(words)
     began = time.monotonic()
-    programs, installed = install(asked.agents, latest=asked.latest)
+    programs, installed = install(said.agents, latest=said.latest)
     _tell(
         f"{sum(not one.problem for one in installed)} of {len(installed)} CLIs installed in {time.monotonic() - began:.0f} s: {programs}"
     )
     rows = {one.name: Row(one) for one in installed}
     there = [one.name for one in installed if not one.problem]
-    with ModelServer() as model, ThreadPoolExecutor(asked.jobs) as pool:
-        play = Play(model, programs, asked.record)
-        if not asked.scenarios_only:
+    with ModelServer() as model, ThreadPoolExecutor(said.jobs) as pool:
+        play = Play(model, programs, said.record)
+        if not said.scenarios_only:
             for name, arrived in zip(there, pool.map(play.travel, there), strict=True):
                 rows[name].arrived = arrived
-        for drove in pool.map(lambda turn: play.turn(*turn), list(_turns(asked, there, play))):
+        for drove in pool.map(lambda turn: play.turn(*turn), list(_turns(said, there, play))):
             rows[drove.cli].of(drove.drive)[drove.scenario] = drove
-        told, faults = play.drill(there) if asked.drill else ("", [])
-    page = markdown(list(rows.values()), asked.scenarios, asked.acp, told)
+        told, faults = play.drill(there) if said.drill else ("", [])
+    page = markdown(list(rows.values()), said.scenarios, said.acp, told)
     print(page)
-    if asked.write:
-        put(asked.write, page)
-    return _verdict(list(rows.values()), faults, asked)
+    if said.write:
+        put(said.write, page)
+    return verdict(list(rows.values()), faults, said)
 
 
-def _turns(asked: argparse.Namespace, there: Sequence[str], play: Play) -> Iterator[tuple[str, Drive, str]]:
+def _turns(said: argparse.Namespace, there: Sequence[str], play: Play) -> Iterator[tuple[str, Drive, str]]:
     """Yield what is to be played: CLI, way, scenario."""
-    yield from ((name, "print", scenario) for scenario in asked.scenarios for name in there)
+    yield from ((name, "print", scenario) for scenario in said.scenarios for name in there)
     speak = [name for name in there if play.speaks(name)]
-    yield from ((name, "acp", scenario) for scenario in asked.acp for name in speak)
+    yield from ((name, "acp", scenario) for scenario in said.acp for name in speak)
 
 
-def _asked(words: Sequence[str]) -> argparse.Namespace:
+def asked(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.agents_real", description=__doc__)
     parser.add_argument("--agents", type=_names, default=list(FLEET), help="which CLIs, with commas; default: all")
     parser.add_argument("--at-least", type=int, default=1, help="fail when fewer came to a verified receipt")
@@ -75,10 +75,10 @@ def _asked(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--no-drill", dest="drill", action="store_false", help="no failover drill")
     parser.add_argument("--record", type=Path, help="write the streams below this folder")
     parser.add_argument("--write", type=Path, help="put the table into this document too, between its marks")
-    asked = parser.parse_args(words)
-    if asked.at_least_acp is None:
-        asked.at_least_acp = OVER_ACP if set(asked.agents) == set(FLEET) and asked.acp else 0
-    return asked
+    said = parser.parse_args(words)
+    if said.at_least_acp is None:
+        said.at_least_acp = OVER_ACP if set(said.agents) == set(FLEET) and said.acp else 0
+    return said
 
 
 def _scenarios(way: Drive) -> Callable[[str], list[str]]:
@@ -160,17 +160,16 @@ def _tell(text: str) -> None:
     print(text.rstrip(), file=sys.stderr, flush=True)
 
 
-def _verdict(rows: Sequence[Row], faults: list[str], asked: argparse.Namespace) -> int:
+def verdict(rows: Sequence[Row], faults: list[str], said: argparse.Namespace) -> int:
+    """Print what did not hold; return the exit code."""
     faults = [*faults, *(f"{row.installed.name}: {fault}" for row in rows for fault in row.faults)]
     verified = sum(row.verified for row in rows)
-    if verified < asked.at_least and any(row.arrived for row in rows):
-        faults.append(f"{verified} CLIs came to a verified receipt, at least {asked.at_least} must")
-    elif not any(row.arrived for row in rows) and asked.at_least > 0 and not any(row.drove for row in rows):
+    if verified < said.at_least and any(row.arrived for row in rows):
+        faults.append(f"{verified} CLIs came to a verified receipt, at least {said.at_least} must")
+    elif not any(row.arrived for row in rows) and said.at_least > 0 and not any(row.drove or row.spoke for row in rows):
         faults.append("no CLI could be installed")
-    if (spoke := sum(row.acp_good for row in rows)) < asked.at_least_acp:
-        faults.append(
-            f"{spoke} CLIs edited over ACP and were refused by the policy, at least {asked.at_least_acp} must"
-        )
+    if (spoke := sum(row.acp_good for row in rows)) < said.at_least_acp:
+        faults.append(f"{spoke} CLIs edited over ACP and were refused by the policy, at least {said.at_least_acp} must")
     for fault in faults:
         print(f"✗ {fault}")
     return 1 if faults else 0
