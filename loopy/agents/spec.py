@@ -263,6 +263,7 @@ class Spec(Value):
     print: Print | None = None
     acp: Acp | None = None
     instructions: Instructions = Instructions()
+    leaves: tuple[Annotated[str, Field(pattern=BELOW)], ...] = ()  # what it puts into the tree for itself: swept
     watchdog: Watchdog = Watchdog()
     own_model: OwnModel | None = None
     common_limits: bool = True  # also try the patterns that hold for every CLI
@@ -276,6 +277,9 @@ class Spec(Value):
 
     @model_validator(mode="after")
     def _can_be_driven(self) -> Self:
+        if any(path.partition("/")[0] == ".git" for path in self.leaves):
+            msg = "leaves: .git is the repository's own"
+            raise ValueError(msg)
         if self.print is None and self.acp is None:
             msg = "an entry needs a [print] or an [acp] block"
             raise ValueError(msg)

@@ -13,6 +13,7 @@ from loopy.agents.environment import Operator, secrets
 from loopy.agents.health import Health
 from loopy.agents.judge import FINISHED
 from loopy.agents.launch import Launch, Refusal, missing
+from loopy.agents.leaves import note, sweep
 from loopy.agents.limits import Verdict
 from loopy.agents.redact import Redactor
 from loopy.agents.spec import Spec
@@ -90,7 +91,11 @@ class TurnDriver(ABC):
             return tried(agent, Verdict(launch.failure, launch.detail))
         on = Turn(spec, agent, brief, place, leash, self._redactor.also(secrets(launch.env)))
         try:
-            return self._turn(on, launch)
+            self._sweep(on)
+            note(spec.leaves, place.tree, place.folder)
+            came_to = self._turn(on, launch)
+            self._sweep(on)
+            return came_to
         except ProcessError as error:
             failure = Failure.INTERNAL if place.tree.is_dir() else Failure.WORKSPACE
             return tried(agent, Verdict(failure, str(error)))
@@ -100,6 +105,13 @@ class TurnDriver(ABC):
             return tried(agent, Verdict(Failure.DISK_FULL, str(error)))
         finally:
             shutil.rmtree(launch.scratch / "tmp", ignore_errors=True)
+
+    def _sweep(self, on: Turn) -> None:
+        """Take out of the tree what CLIs of this run left there for themselves."""
+        known = {path for spec in self._catalog.values() for path in spec.leaves}
+        if on.leash.authorised() and (gone := sweep(known, on.place.tree, on.place.folder)):
+            said = f"took out of the tree what the agent left for itself: {', '.join(gone)}"
+            on.leash.emit(StreamEvent("step.progress", said))
 
     def _turn(self, on: Turn, launch: Launch) -> Turned | Tried:
         name = f"transcript-{on.brief.turn}-{on.leash.token}.log"
