@@ -22,7 +22,7 @@ Argv = tuple[str, ...]
 Scene = Literal[
     "ok", "resume", "unknown", "denied", "usage", "usage2", "quota", "auth", "overflow", "overload", "hang", "cut"
 ]
-WORDS = frozenset({"bin", "prompt", "prompt_file", "model", "session", "uuid", "cwd", "folder"})
+WORDS = frozenset({"bin", "prompt", "prompt_file", "model", "session", "uuid", "cwd", "folder", "usage_file"})
 ACP_WORDS = frozenset({"bin", "model", "cwd", "folder"})
 GROUPS = frozenset({"*model", "*session", "*cwd", "*approve", "*extra"})
 PLACEHOLDER = re.compile(r"\{(\*?[a-z_]+)\}")
@@ -107,7 +107,8 @@ class Approve(Value):
 class Print(Value):
     """The headless mode: argv templates with `{word}`, and `{*group}` for flags that may be absent.
 
-    Words: bin, prompt, prompt_file, model, session (to resume), uuid (a new session's id), cwd, folder (the run's own).
+    Words: bin, prompt, prompt_file, model, session (to resume), uuid (a new session's id), cwd, folder (the run's own),
+    usage_file (where the CLI states its session's usage; `[[event]]` rows find the content under that name).
     Groups: *model, *session (`session` anew, `resume` to resume), *cwd, *approve, *extra (the agent's own arguments).
     """
 
@@ -129,6 +130,11 @@ class Print(Value):
     def resumes(self) -> bool:
         """Whether a session can be resumed."""
         return bool(self.resume or self.resume_argv)
+
+    @property
+    def states_usage(self) -> bool:
+        """Whether it is told to write what its session used into a file."""
+        return any("{usage_file}" in word for word in self.argv)
 
     @model_validator(mode="after")
     def _placeholders(self) -> Self:

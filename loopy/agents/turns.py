@@ -19,6 +19,7 @@ from loopy.agents.redact import Redactor
 from loopy.agents.spec import Spec
 from loopy.agents.stream import LiveStream, printable
 from loopy.agents.transcript import Transcript
+from loopy.agents.usage_file import UsageFile
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
@@ -134,6 +135,8 @@ class TurnDriver(ABC):
         stream = LiveStream(on.leash.emit, on.hide, self._clock.awake)
         attempt = self.listen(on, transcript, stream)
         attempt.budget_micros = on.brief.budget_micros
+        if launch.usage_file is not None:
+            attempt.usage_file = UsageFile(launch.usage_file, resuming=launch.resuming)
         try:
             ended = self._run(on, launch, attempt)
         finally:

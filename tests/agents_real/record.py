@@ -10,7 +10,7 @@ from typing import Any
 
 from loopy.agents.fields import holds
 from loopy.agents.rules import EventRule
-from loopy.domain.agent import Turned
+from loopy.domain.agent import Turned, Usage
 from loopy.process.command import Ending
 from tests.agents.support import CATALOG, NOW
 from tests.agents_real.drive import Drove
@@ -135,7 +135,9 @@ def said(drove: Drove) -> dict[str, Any]:
         row["stopped_for"] = "" if finished else ended.stopped_for
     row["session"] = bool(came_to.session_id)
     if isinstance(came_to, Turned):
-        row |= {"message": came_to.message[:TEXT], "model": came_to.model, **came_to.usage.model_dump()}
+        block = CATALOG[drove.cli].print
+        usage = Usage() if block and block.states_usage else came_to.usage  # it stood beside what is recorded
+        row |= {"message": came_to.message[:TEXT], "model": came_to.model, **usage.model_dump()}
     else:
         row["resets"] = came_to.resets_at is not None
     row["tools"] = sum(event.name == "agent.tool" for event in drove.events)
