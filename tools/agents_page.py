@@ -30,7 +30,9 @@ def table(catalog: Mapping[str, Spec]) -> str:
     count = Counter(spec.confidence for spec in specs)
     said = ", ".join(f"{count[word]} {word}" for word in ("tested", "documented", "community"))
     head = "| CLI | `--cli` | driven | stream | resumes | confidence | seen | install |\n|---|---|---|---|---|---|---|---|\n"
-    return f"\n{len(specs)} CLIs: {said}.\n\n{head}" + "".join(map(row, specs)) + "\n"
+    pointed = ", ".join(f"`{spec.id}`" for spec in specs if spec.own_model is not None)
+    tried = f"`loopy agents test` tries these without tokens or login: {pointed}. The others it tries with --live."
+    return f"\n{len(specs)} CLIs: {said}.\n\n{tried}\n\n{head}" + "".join(map(row, specs)) + "\n"
 
 
 def row(spec: Spec) -> str:

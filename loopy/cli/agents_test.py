@@ -101,7 +101,7 @@ def _names(wanted: Iterable[str], drive: Drive, spec: Spec) -> tuple[str, ...]:
     from loopy.agents.scripted.scenarios import names_for
     from loopy.domain.tables import suggestion
 
-    known, asked = names_for(drive), tuple(wanted)
+    known, asked = names_for(drive, spec), tuple(wanted)
     if getattr(spec, drive) is None:
         raise ConfigError("--drive", f"{spec.name} is not driven by {drive}, as far as is known")
     for name in asked:

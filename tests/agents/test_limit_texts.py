@@ -88,6 +88,9 @@ STDERR = [
     ("gemini", "RetryableQuotaError: Resource exhausted", F.THROTTLE),
     ("gemini", "Attempt 1 failed: Too Many Requests. Retrying after 5000ms...", F.THROTTLE),
     ("codex", "ERROR: unexpected status 401 Unauthorized", F.AUTH),
+    ("nanocoder", "Rate limit: You exceeded your current quota, check your plan and billing.", F.BILLING),
+    ("nanocoder", "Rate limit: The usage limit has been reached", F.QUOTA),
+    ("nanocoder", "Rate limit: Rate limit reached for gpt-5", F.THROTTLE),
     ("claude", "--dangerously-skip-permissions cannot be used with root/sudo privileges", F.POLICY_REFUSED),
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from loopy.agents.scripted.scenarios import names_for
 from loopy.agents.scripted.setup import KEY, Drive, setup_for
 from loopy.agents.spec import OwnModel, Spec
 from loopy.domain.errors import AgentError
@@ -54,3 +55,10 @@ def test_over_the_protocol_only_what_is_named_differs() -> None:
 def test_an_entry_that_does_not_say_how_is_named() -> None:
     with pytest.raises(AgentError, match=r"amp: its entry does not say how"):
         setup_for(CATALOG["amp"], BASE)
+
+
+def test_a_refusal_is_no_scenario_for_one_that_never_asks() -> None:
+    assert "denied" in names_for("acp", CATALOG["gemini"])
+    assert "denied" in names_for("acp", CATALOG["kimi"])  # it writes through Loopy
+    assert "denied" not in names_for("acp", CATALOG["nanocoder"])
+    assert "denied" not in names_for("print", CATALOG["gemini"])
