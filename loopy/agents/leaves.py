@@ -26,14 +26,18 @@ def note(leaves: Iterable[str], tree: Path, folder: Path) -> None:
     os.replace(draft, folder / NOTED)
 
 
-def sweep(known: Iterable[str], tree: Path, folder: Path) -> list[str]:
-    """Take out of the tree what CLIs of this run left for themselves; return the paths.
+def left(known: Iterable[str], tree: Path, folder: Path) -> list[str]:
+    """Return which of the known paths CLIs of this run left in the tree for themselves.
 
-    Only paths of `known` are touched, whatever the run's folder says, and none that a link leads to; folders that are
-    empty then go too.
+    Only paths of `known` count, whatever the run's folder says, and none that a link leads to.
     """
     noted = _noted(folder)
-    gone = [path for path in sorted(known) if noted.get(path) is False and _lies(tree, path) and _taken(tree, path)]
+    return [path for path in sorted(known) if noted.get(path) is False and _lies(tree, path)]
+
+
+def sweep(paths: Iterable[str], tree: Path) -> list[str]:
+    """Take these out of the tree, and folders that are empty then; return what is gone."""
+    gone = [path for path in paths if _taken(tree, path)]
     for path in gone:
         for parent in Path(path).parents[:-1]:
             try:

@@ -13,7 +13,7 @@ from loopy.agents.environment import Operator, secrets
 from loopy.agents.health import Health
 from loopy.agents.judge import FINISHED
 from loopy.agents.launch import Launch, Refusal, missing
-from loopy.agents.leaves import note, sweep
+from loopy.agents.leaves import left, note, sweep
 from loopy.agents.limits import Verdict
 from loopy.agents.redact import Redactor
 from loopy.agents.spec import Spec
@@ -110,7 +110,8 @@ class TurnDriver(ABC):
     def _sweep(self, on: Turn) -> None:
         """Take out of the tree what CLIs of this run left there for themselves."""
         known = {path for spec in self._catalog.values() for path in spec.leaves}
-        if on.leash.authorised() and (gone := sweep(known, on.place.tree, on.place.folder)):
+        found = left(known, on.place.tree, on.place.folder)
+        if found and on.leash.authorised() and (gone := sweep(found, on.place.tree)):
             said = f"took out of the tree what the agent left for itself: {', '.join(gone)}"
             on.leash.emit(StreamEvent("step.progress", said))
 

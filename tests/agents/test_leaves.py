@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loopy.agents.leaves import NOTED, note, sweep
+from loopy.agents.leaves import NOTED, left, note, sweep
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import AgentError
 from loopy.domain.failures import Failure
@@ -97,7 +97,8 @@ def test_a_link_leads_nowhere_and_is_itself_taken(tmp_path: Path) -> None:
     note([LEFT, "link"], place.tree, place.folder)
     (place.tree / ".tool").symlink_to(outside)
     (place.tree / "link").symlink_to(outside)
-    assert sweep([LEFT, "link"], place.tree, place.folder) == ["link"]
+    assert sweep(left([LEFT, "link"], place.tree, place.folder), place.tree) == ["link"]
+    assert not (place.tree / "link").is_symlink()
     assert (outside / "state.json").read_text() == "the operator's"
 
 
@@ -108,7 +109,7 @@ def test_what_the_runs_folder_says_opens_no_other_path(tmp_path: Path, text: str
     (place.tree / ".tool").mkdir()
     for file in (tmp_path / "x", place.tree / "work.txt", place.tree / LEFT):
         file.write_text("kept")
-    assert sweep([LEFT], place.tree, place.folder) == []
+    assert left([LEFT], place.tree, place.folder) == []
     assert (tmp_path / "x").exists()
     assert (place.tree / "work.txt").exists()
 
