@@ -30,6 +30,7 @@ class Launch:
     resuming: bool
     scratch: Path  # home and temporary files of the run's agents
     writable: tuple[Path, ...]
+    usage_file: Path | None = None  # where the CLI was told to state what its session used
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ def prepare(
     if isinstance(on, Refusal):
         return on
     words = _words(spec, agent, brief, place, token) | {"bin": on.bin, "prompt_file": str(on.prompt_file)}
+    usage_file = on.scratch / f"usage-{agent.name}.json"
+    words["usage_file"] = str(usage_file)
     prompt = brief.prompt
     if block.prompt == "argv" and len(prompt.encode()) > block.prompt_max_bytes:
         prompt = POINTER.format(path=on.prompt_file)
@@ -117,7 +120,8 @@ def prepare(
     argv = command_line(block, agent, words, resuming=resuming)
     stdin = prompt.encode() if block.prompt == "stdin" else b""
     session = brief.session_id if resuming else words["uuid"] if block.session else ""
-    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable)
+    states = usage_file if block.states_usage else None
+    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable, states)
 
 
 def prepare_acp(
