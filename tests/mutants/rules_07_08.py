@@ -100,8 +100,8 @@ SWEEP: tuple[Mutant, ...] = (
         "no_sweep",
         engine(
             "sweep",
-            "        rings = self._free(workers, running)\n",
-            "        return 0\n        rings = self._free(workers, running)\n",
+            "        rings, died = self._free(workers, running)\n",
+            "        return 0\n        rings, died = self._free(workers, running)\n",
         ),
         "test_8_the_sweep_wakes_what_is_due_and_admits_it",
         "test_8_the_sweep_sends_an_unowned_cancelled_run_to_its_end",
