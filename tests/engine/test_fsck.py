@@ -99,6 +99,19 @@ def test_an_effect_that_is_done_twice_is_found(ended: World) -> None:
     assert (15, "LP-1.1") in found(ended)
 
 
+def test_effects_that_are_not_numbered_one_by_one_are_found(ended: World) -> None:
+    damage(ended, s.effect, "LP-1.1", ordinal=3)
+    assert (15, "LP-1.1") in found(ended)
+
+
+def test_an_epoch_that_went_back_is_found(ended: World) -> None:
+    with ended.graph.write() as tx:
+        story = list(tx.runs.story("LP-1.1"))
+        facts = dict(story[3].facts) | {"epoch": 0}
+        tx.connection.execute(update(s.event).where(s.event.c.id == story[3].id).values(facts=as_json(facts)))
+    assert (2, "LP-1.1") in found(ended)
+
+
 def test_a_broken_link_of_the_chain_is_found(ended: World) -> None:
     damage(ended, s.receipt, "LP-2.1", previous="0" * 64)
     assert found(ended) == {(16, "receipt 2")}
