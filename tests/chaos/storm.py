@@ -19,9 +19,9 @@ from tests.chaos.stage import Scenario, open_stage
 from tests.chaos.worker import forked, live
 from tests.simulation.invariants import must
 
-MOST_DOOMS = 30  # of a seed; afterwards the last workers are spared
+MOST_DOOMED, MOST_STALLING = 30, 15  # workers of a seed; afterwards the last ones are spared
 LOOK_S = 0.002  # between two looks at who stalls
-TAKEOVER_S = 10.0  # of real time: dozens of leases
+TAKEOVER_S = 15.0  # of real time: dozens of leases
 LATE_S, SOON_S = 0.1, (0.03, 0.1)
 
 
@@ -60,11 +60,12 @@ class Storm:
 
     def blow(self) -> None:
         """Let workers live, die and stall until one of them has seen that all has ended. Raises InvariantError."""
-        at_once, dooms = self.rng.choice((1, 1, 2)), self.rng.randint(2, MOST_DOOMS)
+        at_once = self.rng.choice((1, 1, 2))
+        doomed = self.rng.randint(2, MOST_STALLING if self.scenario.stalls else MOST_DOOMED)
         try:
             while True:
                 while len(self.living) < at_once:
-                    self._bear(doomed=self.born < dooms)
+                    self._bear(doomed=self.born < doomed)
                 pid, status = self._news()
                 if os.WIFSTOPPED(status):
                     self._stop(pid)
