@@ -23,6 +23,7 @@ OFTEN: tuple[tuple[str, Step | None], ...] = (  # where most is still to be writ
     ("claim.after_commit", None),
     ("claim.after_commit", Step.CODE),
     ("claim.after_commit", Step.SHIP),
+    ("claim.after_commit", Step.SHIP),  # the only line between a claim and its intent
     ("finish.before_transaction", None),
     ("finish.before_transaction", Step.CODE),
     ("pulse.after_beat", Step.CODE),

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopy.domain.limits import Limits
 from loopy.domain.states import RunState
 from loopy.engine.fsck import fsck
 from tests.chaos.database import Ground
-from tests.chaos.stage import FileForge, Scenario, open_stage
+from tests.chaos.stage import FileForge, Plot, open_stage
 from tests.chaos.storm import Storm
 from tests.chaos.worker import forked
 from tests.simulation.invariants import InvariantError, must, referee
@@ -41,31 +42,32 @@ def play(seed: int, ground: Ground, *, stalling: float = STALLING) -> Told:
     with _home(ground) as (folder, url):
         stalls = rng.random() < stalling
         budget = BUDGET_MICROS if stalls else None
-        scenario = Scenario(folder, url, time.monotonic(), rng.random() < 0.3, stalls, budget)
+        limits = Limits(steps=rng.randint(1, 4), turns=rng.randint(1, 3), repo=rng.randint(1, 3))
+        plot = Plot(folder, url, time.monotonic(), rng.random() < 0.3, stalls, budget, limits)
         many = rng.randint(1, 4)
-        must(_wait(forked(lambda: _file(scenario, many))) == 0, "the tickets could not be filed")
-        storm = Storm(scenario, rng)
-        _blow(storm, scenario)
-        return Told(seed, _reckon(scenario, many), storm.deaths, storm.robbed)
+        must(_wait(forked(lambda: _file(plot, many))) == 0, "the tickets could not be filed")
+        storm = Storm(plot, rng)
+        _blow(storm, plot)
+        return Told(seed, _reckon(plot, many), storm.deaths, storm.robbed)
 
 
-def _blow(storm: Storm, scenario: Scenario) -> None:
+def _blow(storm: Storm, plot: Plot) -> None:
     """Let the storm blow. Raises InvariantError: what was written by who might not is told first, the rest follows from it."""
     try:
         storm.blow()
     except InvariantError as error:
-        raise InvariantError("; ".join([*_breaches(scenario), str(error)])) from error
-    must(not (said := _breaches(scenario)), "; ".join(said))
+        raise InvariantError("; ".join([*_breaches(plot), str(error)])) from error
+    must(not (said := _breaches(plot)), "; ".join(said))
 
 
-def _breaches(scenario: Scenario) -> list[str]:
-    return scenario.breaches.read_text().splitlines()[:3] if scenario.breaches.exists() else []
+def _breaches(plot: Plot) -> list[str]:
+    return plot.breaches.read_text().splitlines()[:3] if plot.breaches.exists() else []
 
 
 def warm(ground: Ground) -> None:
     """Play a ticket in this very process, so that its forks find every module loaded and every statement compiled."""
     with _home(ground) as (folder, url):
-        stage = open_stage(Scenario(folder, url, time.monotonic()), random.Random(0), "w1")
+        stage = open_stage(Plot(folder, url, time.monotonic()), random.Random(0), "w1")
         stage.start()
         stage.hire("w1")
         stage.pump("w1")
@@ -94,8 +96,8 @@ def _home(ground: Ground) -> Iterator[tuple[Path, str]]:
         shutil.rmtree(folder)
 
 
-def _file(scenario: Scenario, many: int) -> None:
-    stage = open_stage(scenario, random.Random(0))
+def _file(plot: Plot, many: int) -> None:
+    stage = open_stage(plot, random.Random(0))
     for n in range(many):
         stage.start(f"ticket {n}", agent="")
 
@@ -104,12 +106,12 @@ def _wait(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _reckon(scenario: Scenario, many: int) -> Counter[str]:
-    stage = open_stage(scenario, random.Random(0))
+def _reckon(plot: Plot, many: int) -> Counter[str]:
+    stage = open_stage(plot, random.Random(0))
     try:
         breaches = [f"rule {b.rule}: {b.subject} {b.what}" for b in fsck(stage.graph)]
         must(not breaches, "; ".join(breaches))
-        forge = FileForge(scenario.folder / "forge.log", random.Random(0))
+        forge = FileForge(plot.folder / "forge.log", random.Random(0))
         unfenced, landed = list(forge.unfenced()), forge.landed()
         must(not unfenced, "; ".join(unfenced))
         with stage.graph.read() as tx:

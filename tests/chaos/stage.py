@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from loopy.domain.effect import Effect
 from loopy.domain.errors import GitError, LostError
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import Failure
+from loopy.domain.limits import Limits
 from loopy.domain.policy import Policy
 from loopy.engine.pulse import Pulse
 from loopy.ports import Leash, Workspace
@@ -33,7 +35,7 @@ BEAT_S = 0.005  # of real time; a seed is done within a second, so the heart bea
 
 
 @dataclass(frozen=True)
-class Scenario:
+class Plot:
     """What all processes of a seed know."""
 
     folder: Path
@@ -42,6 +44,7 @@ class Scenario:
     approve: bool = False  # every ship is approved by a person
     stalls: bool = False  # some workers stop for longer than a lease, and go on
     budget_micros: int | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def breaches(self) -> Path:
@@ -136,16 +139,16 @@ def _refs(lines: list[list[str]]) -> dict[str, str]:
 class Stage(World):
     """A world whose workers are processes of their own."""
 
-    scenario: Scenario = field(default_factory=lambda: Scenario(Path(), "", 0.0))
+    plot: Plot = field(default_factory=lambda: Plot(Path(), "", 0.0))
     still: threading.RLock = field(
         default_factory=threading.RLock
     )  # held by whoever holds what other processes wait for
 
     def dead(self, worker: str) -> bool:
-        return alive.is_dead(self.scenario.folder / "alive", worker)
+        return alive.is_dead(self.plot.folder / "alive", worker)
 
     def bury(self, worker: str) -> None:
-        alive.bury(self.scenario.folder / "alive", worker)
+        alive.bury(self.plot.folder / "alive", worker)
 
     def clear(self, run_id: str, token: int) -> None:
         self.forge.clear(run_id, token)  # type: ignore[attr-defined]  # a FileForge
@@ -154,25 +157,24 @@ class Stage(World):
         return Pulse(self.graph, self.clock, worker, BEAT_S, BEAT_S)
 
 
-def open_stage(scenario: Scenario, rng: random.Random, worker: str = "") -> Stage:
+def open_stage(plot: Plot, rng: random.Random, worker: str = "") -> Stage:
     """Return the world as one process sees it, a worker or a person; nothing is opened before it is used."""
-    folder, clock = scenario.folder, HastyClock(scenario.began, PACE if scenario.stalls else 1.0)
+    folder, clock = plot.folder, HastyClock(plot.began, PACE if plot.stalls else 1.0)
     known = {
         "a": Agent(name="a", argv=("a",), fallback=("b",), concurrency=4),
         "b": Agent(name="b", argv=("b",), concurrency=4),
     }
-    watch = Watch(scenario.breaches, worker, lambda name: alive.is_dead(folder / "alive", name), clock.awake_s)
-    graph = WatchedGraph(scenario.url, clock.now, watch=watch)
-    law = Policy(
-        sandbox="none", approve="always" if scenario.approve else "asked", budget_micros=scenario.budget_micros
-    )
-    stage = Stage(graph, clock, known, law, scenario=scenario, still=graph.still)
+    dead = partial(alive.is_dead, folder / "alive")
+    watch = Watch(plot.breaches, worker, dead, plot.limits, known, clock.awake_s)
+    graph = WatchedGraph(plot.url, clock.now, watch=watch)
+    law = Policy(sandbox="none", approve="always" if plot.approve else "asked", budget_micros=plot.budget_micros)
+    stage = Stage(graph, clock, known, law, plot.limits, plot=plot, still=graph.still)
     stage.forge = FileForge(folder / "forge.log", rng, graph.still)  # type: ignore[assignment]  # the same port, on disk
     script = [a_change(rng.randint(1, 10**6)) for _ in range(40)]
     limits = [Tried(failure=Failure.QUOTA, detail="scripted") if rng.random() < 0.08 else None for _ in script]
     stage.bench.turns = [limit or change for limit, change in zip(limits, script, strict=True)]
     stage.bench.reports = [rng.random() < 0.8 for _ in script]
-    if scenario.stalls:
+    if plot.stalls:
         stage.bench.during, stage.bench.cost_micros = _talk, 1000
     return stage
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from loopy.domain.run import Run
 from tests.chaos.fate import Doom, drawn, heir_of
-from tests.chaos.stage import Scenario, open_stage
+from tests.chaos.stage import Plot, open_stage
 from tests.chaos.worker import forked, live
 from tests.simulation.invariants import must
 
@@ -46,7 +46,7 @@ class Life:
 class Storm:
     """Everything that happens to the workers of a seed. Whatever comes of it, none of them is left behind."""
 
-    scenario: Scenario
+    plot: Plot
     rng: random.Random
     deaths: Counter[str] = field(default_factory=Counter)
     robbed: Counter[str] = field(default_factory=Counter)
@@ -56,12 +56,12 @@ class Storm:
     heir: Doom | None = None  # what becomes of the next one, since somebody stalls
 
     def __post_init__(self) -> None:
-        self.eyes = open_stage(self.scenario, random.Random(0)).graph
+        self.eyes = open_stage(self.plot, random.Random(0)).graph
 
     def blow(self) -> None:
         """Let workers live, die and stall until one of them has seen that all has ended. Raises InvariantError."""
         at_once = self.rng.choice((1, 1, 2))
-        doomed = self.rng.randint(2, MOST_STALLING if self.scenario.stalls else MOST_DOOMED)
+        doomed = self.rng.randint(2, MOST_STALLING if self.plot.stalls else MOST_DOOMED)
         try:
             while True:
                 while len(self.living) < at_once:
@@ -77,13 +77,11 @@ class Storm:
             self._kill()
 
     def _bear(self, *, doomed: bool) -> None:
-        dooms = drawn(self.rng, stalls=self.scenario.stalls) if doomed else []
+        dooms = drawn(self.rng, stalls=self.plot.stalls) if doomed else []
         dooms, self.heir = [*([self.heir] if self.heir else []), *dooms], None
         name, seed = f"w{self.born}", self.rng.randrange(2**31)
         self.eyes.close()  # no child inherits a connection
-        self.living[forked(partial(live, self.scenario, name, seed, dooms))] = Life(
-            name, dooms, self.scenario.told(name)
-        )
+        self.living[forked(partial(live, self.plot, name, seed, dooms))] = Life(name, dooms, self.plot.told(name))
         self.born += 1
 
     def _news(self) -> tuple[int, int]:

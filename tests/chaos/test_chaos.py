@@ -76,5 +76,5 @@ def test_every_crash_point_kills_and_the_work_goes_on(
 def test_what_lands_twice_is_found(ground: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     once = FileForge.landed
     monkeypatch.setattr(FileForge, "landed", lambda forge: once(forge) * 2)
-    seed, said = attempt(1, ground)
-    assert (seed, "landed 2 times" in str(said)) == (1, True)
+    said = [str(attempt(seed, ground)[1]) for seed in range(4)]  # in one of them nothing may land at all
+    assert any("landed 2 times" in words for words in said), said

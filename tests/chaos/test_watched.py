@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,23 +14,24 @@ from loopy.domain.agent import Tried
 from loopy.domain.effect import Effect, EffectKind, EffectState
 from loopy.domain.errors import LostError
 from loopy.domain.failures import Failure
+from loopy.domain.limits import Limits
 from loopy.domain.run import Claim
 from loopy.engine import moves
 from loopy.engine.pulse import Pulse
 from loopy.process import alive
 from loopy.store.graph import SqlTx
-from tests.chaos.stage import FileForge, Scenario, Stage, open_stage
+from tests.chaos.stage import FileForge, Plot, Stage, open_stage
 from tests.engine.acts import take
 from tests.support.databases import copy_of
 
 
 @pytest.fixture
-def scenario(tmp_path: Path, template: Path) -> Scenario:
-    return Scenario(tmp_path, copy_of(template, tmp_path / "loopy.db"), time.monotonic())
+def plot(tmp_path: Path, template: Path) -> Plot:
+    return Plot(tmp_path, copy_of(template, tmp_path / "loopy.db"), time.monotonic())
 
 
-def stage(scenario: Scenario, worker: str) -> Stage:
-    made = open_stage(scenario, random.Random(0), worker)
+def stage(plot: Plot, worker: str) -> Stage:
+    made = open_stage(plot, random.Random(0), worker)
     made.hire(worker)
     return made
 
@@ -55,32 +57,32 @@ ACTS: dict[str, Callable[[SqlTx, Claim], object]] = {
 
 
 @pytest.mark.parametrize("what", ACTS)
-def test_what_is_written_under_a_token_that_was_lost_is_found(scenario: Scenario, what: str) -> None:
-    old, new = stage(scenario, "w1"), stage(scenario, "w2")
+def test_what_is_written_under_a_token_that_was_lost_is_found(plot: Plot, what: str) -> None:
+    old, new = stage(plot, "w1"), stage(plot, "w2")
     run = new.start()
     stale = take(old, run.id, "w1")
     rob(new, run.id)  # w1 holds no kernel lock: it is dead
     current = take(new, run.id, "w2")
     with new.graph.write() as tx:
         ACTS[what](tx, current)
-    assert not scenario.breaches.exists(), "its owner may"
+    assert not plot.breaches.exists(), "its owner may"
     with old.graph.write() as tx:
         ACTS[what](tx, stale)
-    assert f"w1 wrote {what} of" in scenario.breaches.read_text()
+    assert f"w1 wrote {what} of" in plot.breaches.read_text()
 
 
-def test_a_living_owner_that_is_robbed_within_a_lease_is_found(scenario: Scenario) -> None:
-    old, new = stage(scenario, "w1"), stage(scenario, "w2")
-    held, run = alive.hold(scenario.folder / "alive", "w1"), new.start()
+def test_a_living_owner_that_is_robbed_within_a_lease_is_found(plot: Plot) -> None:
+    old, new = stage(plot, "w1"), stage(plot, "w2")
+    held, run = alive.hold(plot.folder / "alive", "w1"), new.start()
     take(old, run.id, "w1")
     rob(new, run.id)
-    assert "w2 took LP-1.1 from w1, which lives" in scenario.breaches.read_text()
+    assert "w2 took LP-1.1 from w1, which lives" in plot.breaches.read_text()
     held.release()
 
 
-def test_a_forge_lets_nobody_push_whose_token_is_not_current(scenario: Scenario) -> None:
-    old, new = stage(scenario, "w1"), stage(scenario, "w2")
-    run, forge = new.start(), FileForge(scenario.folder / "forge.log", random.Random(0))
+def test_a_forge_lets_nobody_push_whose_token_is_not_current(plot: Plot) -> None:
+    old, new = stage(plot, "w1"), stage(plot, "w2")
+    run, forge = new.start(), FileForge(plot.folder / "forge.log", random.Random(0))
     stale = take(old, run.id, "w1")
     with Pulse(old.graph, old.clock, "w1").leash(stale) as leash:
         old.clear(run.id, stale.token)
@@ -100,3 +102,13 @@ def test_what_lands_for_a_claim_after_a_newer_one_had_the_lock_is_found(tmp_path
     with forge.file.open("a") as log:
         log.write("landed LP-1.1 3 refs/heads/y c2\n")
     assert list(forge.unfenced()) == ["LP-1.1 landed for token 3, and its lock was had for 5"]
+
+
+def test_a_run_that_is_let_go_without_a_slot_is_found(plot: Plot) -> None:
+    narrow = stage(replace(plot, limits=Limits(steps=1)), "w1")
+    first, second = narrow.start("one"), narrow.start("two")
+    assert (narrow.run(first.id).live, narrow.run(second.id).live) == (True, False)
+    assert not plot.breaches.exists()
+    with narrow.graph.write() as tx:
+        moves.dispatch(tx, narrow.run(second.id), second.segment, second.step)
+    assert "w1 let LP-2.1 go, and so overbooked {'host:steps': 2}" in plot.breaches.read_text()

@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from loopy.domain.agent import Tried
+from loopy.domain.agent import Agent, Tried
 from loopy.domain.effect import Effect, EffectState
 from loopy.domain.events import StreamEvent
 from loopy.domain.failures import Failure
+from loopy.domain.limits import Limits
 from loopy.domain.outcome import Outcome
 from loopy.domain.run import Claim, Run
 from loopy.engine.order import LEASE_S
@@ -27,6 +28,7 @@ from loopy.store.records import SqlEffects
 from loopy.store.runs import SqlRuns
 from loopy.store.session import Session
 from tests.engine.fakes import Counted
+from tests.simulation.invariants import overbooked
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Watch:
     file: Path  # one line for each breach
     worker: str = ""  # "": a person
     dead: Callable[[str], bool] = lambda _worker: False
+    limits: Limits = field(default_factory=Limits)
+    agents: Mapping[str, Agent] = field(default_factory=dict)
     awake_s: Callable[[datetime, datetime], float] = lambda since, now: (now - since).total_seconds()
 
     def must(self, holds: object, what: str) -> None:
@@ -47,7 +51,7 @@ class Watch:
 
 
 class WatchedRuns(SqlRuns):
-    """Runs that only their owners write; whoever takes one from its owner has a reason (rules 2, 5, 7, 17)."""
+    """Runs that only their owners write; whoever takes one from its owner has a reason, and none goes without a slot (rules 2, 5, 7, 10, 17)."""
 
     def __init__(self, session: Session, now: datetime, watch: Watch) -> None:
         super().__init__(session, now)
@@ -62,6 +66,9 @@ class WatchedRuns(SqlRuns):
     def move(self, run: Run, name: str, text: str = "", facts: Mapping[str, Any] | None = None, **changes: Any) -> Run:
         self._seen.setdefault(run.id, run)
         moved = super().move(run, name, text, facts, **changes)
+        if moved.live and (not run.live or run.segment is not moved.segment):
+            over = overbooked(self.live(), self._watch.limits, self._watch.agents)
+            self._watch.must(not over, f"let {run.id} go, and so overbooked {dict(over)}")
         if run.owner is not None and run.owner not in (moved.owner, self._watch.worker):
             self._robbed(run, name)
         return moved

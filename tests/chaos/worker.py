@@ -21,7 +21,7 @@ from loopy.engine.perform import Performer
 from loopy.process import alive
 from loopy.process.become import SET_PDEATHSIG, prctl
 from tests.chaos.fate import Doom, Fate
-from tests.chaos.stage import Scenario, Stage, open_stage
+from tests.chaos.stage import Plot, Stage, open_stage
 
 PATIENCE_S = 20.0
 PAUSE_S = 0.002
@@ -49,19 +49,19 @@ def _fail() -> NoReturn:
     os._exit(1)
 
 
-def live(scenario: Scenario, name: str, seed: int, dooms: Sequence[Doom]) -> None:
+def live(plot: Plot, name: str, seed: int, dooms: Sequence[Doom]) -> None:
     """Live as a worker until everything has ended."""
     rng = random.Random(seed)
-    stage = open_stage(scenario, rng, name)
-    alive.hold(scenario.folder / "alive", name)
-    fate = Fate(dooms, scenario.told(name), stage.still, lambda run_id: stage.run(run_id).owner is None)
-    if scenario.stalls:
+    stage = open_stage(plot, rng, name)
+    alive.hold(plot.folder / "alive", name)
+    fate = Fate(dooms, plot.told(name), stage.still, lambda run_id: stage.run(run_id).owner is None)
+    if plot.stalls:
         fate.nap = lambda: time.sleep(rng.choice(NAPS_S))
     crashpoints.install(fate.reached)
     performer, over = stage.hire(name), threading.Event()
     performer.pulse.start()
     sweep, give_up = stage.sweep(name), time.monotonic() + PATIENCE_S
-    hands = [_hand(stage, performer, fate, rng, over)] if scenario.stalls else []
+    hands = [_hand(stage, performer, fate, rng, over)] if plot.stalls else []
     while not _all_ended(stage):
         if time.monotonic() > give_up:
             raise TimeoutError(f"not done in {PATIENCE_S:.0f} s: {_open(stage)}")
@@ -98,7 +98,7 @@ def _work(stage: Stage, performer: Performer, fate: Fate, rng: random.Random) ->
     for run in _queued(stage, rng):
         for step in remaining(run.segment, run.step):
             fate.performs(run.id, Step(step))
-            if stage.scenario.stalls:
+            if stage.plot.stalls:
                 time.sleep(rng.choice(WIRE_S))
             if not performer.perform(run.id, Step(step), run.epoch):
                 break
