@@ -30,7 +30,9 @@ def table(catalog: Mapping[str, Spec]) -> str:
     count = Counter(spec.confidence for spec in specs)
     said = ", ".join(f"{count[word]} {word}" for word in ("tested", "documented", "community"))
     head = "| CLI | `--cli` | driven | stream | resumes | confidence | seen | install |\n|---|---|---|---|---|---|---|---|\n"
-    return f"\n{len(specs)} CLIs: {said}.\n\n{head}" + "".join(map(row, specs)) + "\n"
+    pointed = ", ".join(f"`{spec.id}`" for spec in specs if spec.own_model is not None)
+    tried = f"`loopy agents test` tries these without tokens or login: {pointed}. The others it tries with --live."
+    return f"\n{len(specs)} CLIs: {said}.\n\n{tried}\n\n{head}" + "".join(map(row, specs)) + "\n"
 
 
 def row(spec: Spec) -> str:
@@ -39,7 +41,8 @@ def row(spec: Spec) -> str:
     seen = spec.version + (f" ({spec.checked})" if spec.checked else "")
     hint = f"`{spec.install.hint}`" if spec.install.npm or spec.install.pypi or spec.install.brew else spec.install.hint
     needs = f"; needs {', '.join(spec.install.requires)}" if spec.install.requires else ""
-    cells = (name, f"`{spec.id}`", driven(spec), stream(spec), resumes(spec), spec.confidence, seen, hint + needs)
+    names = ", ".join(f"`{word}`" for word in (spec.id, *spec.aliases))
+    cells = (name, names, driven(spec), stream(spec), resumes(spec), spec.confidence, seen, hint + needs)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 

@@ -280,9 +280,7 @@ class AcpAttempt(Attempt):
             return Verdict(Failure.AGENT_CRASH, f"it ended in the middle of its turn, with {how}{last}")
         match self._talk.stop_reason:
             case reason if reason == CANCELLED:
-                return Verdict(
-                    Failure.AGENT_CRASH, f"it says that its turn was cancelled, which nobody asked for{last}"
-                )
+                return Verdict(Failure.AGENT_CRASH, f"its turn was cancelled, which nobody asked for{last}")
             case reason if reason == TOO_LONG:
                 return Verdict(Failure.CONTEXT_OVERFLOW, "the model's tokens ran out in the middle of the turn")
             case reason if reason == REFUSED:
@@ -296,4 +294,6 @@ class AcpAttempt(Attempt):
         reading, now = self.reading, self._clock.now()
         texts = ((Channel.STDERR, reading.tail(Channel.STDERR)), (Channel.STDOUT, reading.message))
         found = next(filter(None, (classify(reading.rules, channel, text, now) for channel, text in texts)), None)
+        if found is None and self._talk.stop_reason and not reading.message.strip():  # kimi 2.1.0, without credit
+            return Verdict(Failure.AGENT_CRASH, "it ended its turn without a word or a deed")
         return found and replace(found, detail=f"{found.detail} (it did nothing, and called that an end)")

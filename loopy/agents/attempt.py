@@ -12,6 +12,7 @@ from loopy.agents.rules import EventRule
 from loopy.agents.spec import Spec
 from loopy.agents.stream import LiveStream
 from loopy.agents.transcript import Transcript
+from loopy.agents.usage_file import UsageFile
 from loopy.domain.agent import Agent
 from loopy.ports import Clock, Leash
 from loopy.process.command import Ending, Exit
@@ -26,6 +27,7 @@ class Attempt:
 
     duplex = False
     budget_micros: int | None = None  # of this turn
+    usage_file: UsageFile | None = None
 
     def __init__(
         self,
@@ -93,6 +95,8 @@ class Attempt:
         for stream in self._lines:
             self._read(stream, self._lines[stream].close())
         self._pass_on(self.reading.end())
+        if self.usage_file is not None and (used := self.usage_file.of_this_turn(self.spec)):
+            self._pass_on(self.reading.used(used))
         self._stream.close()
 
     def _lets_finish(self, _asked: str) -> bool:

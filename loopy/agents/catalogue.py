@@ -42,6 +42,24 @@ def load_catalog(user_dir: Path | None = None) -> Mapping[str, Spec]:
     return MappingProxyType(_with_common_limits(specs))
 
 
+def entry_named(catalog: Mapping[str, Spec], word: str) -> Spec | None:
+    """Return the entry of this id, else the one that is also called so; None for a stranger."""
+    return catalog.get(word) or next((spec for spec in catalog.values() if word in spec.aliases), None)
+
+
+def near(catalog: Mapping[str, Spec], word: str) -> str:
+    """Return a hint for a word that names no entry: the id or other name that is meant, else all ids."""
+    names = {*catalog, *(alias for spec in catalog.values() for alias in spec.aliases)}
+    hint = suggestion(word, names, "entries")
+    return hint if hint.startswith("did you mean") else suggestion(word, catalog, "entries")
+
+
+def called(catalog: Mapping[str, Spec], word: str) -> str:
+    """Return a hint for an agent whose `cli` is no id: in settings one CLI has one name, so that its limits are one account's."""
+    spec = entry_named(catalog, word)
+    return f'say cli = "{spec.id}"' if spec else near(catalog, word)
+
+
 def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` changed by `own`: tables key by key, `limit` rows in front, everything else replaced."""
     out = dict(base)

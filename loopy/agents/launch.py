@@ -31,6 +31,7 @@ class Launch:
     scratch: Path  # home and temporary files of the run's agents
     writable: tuple[Path, ...]
     readable: tuple[Path, ...]
+    usage_file: Path | None = None  # where the CLI was told to state what its session used
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def prepare(
     if isinstance(on, Refusal):
         return on
     words = _words(spec, agent, brief, place, token) | {"bin": on.bin, "prompt_file": str(on.prompt_file)}
+    usage_file = on.scratch / f"usage-{agent.name}.json"
+    words["usage_file"] = str(usage_file)
     prompt = brief.prompt
     if block.prompt == "argv" and len(prompt.encode()) > block.prompt_max_bytes:
         prompt = POINTER.format(path=on.prompt_file)
@@ -132,7 +135,8 @@ def prepare(
     argv = command_line(block, agent, words, resuming=resuming, boxed=boxed)
     stdin = prompt.encode() if block.prompt == "stdin" else b""
     session = brief.session_id if resuming else words["uuid"] if block.session else ""
-    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable, on.readable)
+    states = usage_file if block.states_usage else None
+    return Launch(argv, on.env, stdin, session, resuming, on.scratch, on.writable, on.readable, states)
 
 
 def prepare_acp(
@@ -175,11 +179,12 @@ def command_line(
     block: Print, agent: Agent, words: Mapping[str, str], *, resuming: bool, boxed: bool = False
 ) -> tuple[str, ...]:
     """Return the argv: the template with its words filled in and its groups spliced, each word staying one word."""
+    by_kind = block.approve.read_only if agent.kind in READERS else block.approve.work
     groups = {
         "{*model}": block.model if agent.model else (),
         "{*session}": block.resume if resuming else block.session,
         "{*cwd}": block.cwd,
-        "{*approve}": block.approve.flags(reads=agent.kind in READERS, boxed=boxed),
+        "{*approve}": block.approve.boxed if boxed and block.approve.boxed else by_kind,
     }
     out: list[str] = []
     for word in block.resume_argv if resuming and block.resume_argv else block.argv:

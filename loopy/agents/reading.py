@@ -138,6 +138,10 @@ class Reading:
                 for node in _elements(row, line):
                     yield from _HANDLERS[row.emit](self, fields_of(row, node, line))
 
+    def used(self, stated: Mapping[str, int]) -> Iterator[Emitted]:
+        """Take what the CLI states beside its stream."""
+        return self._used(stated)
+
     # ---- one method for each kind of row ----
 
     def _session(self, got: Mapping[str, Any]) -> Iterator[Emitted]:

@@ -12,12 +12,17 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from loopy.agents.rules import EventRule, LimitRule, Regex
+from loopy.domain.failures import Failure
 from loopy.domain.value import Value
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
+BELOW = r"^\.?[\w-][\w.-]*(?:/\.?[\w-][\w.-]*)*$"  # a path below some folder, never out of it
 Argv = tuple[str, ...]
-WORDS = frozenset({"bin", "prompt", "prompt_file", "model", "session", "uuid", "cwd", "folder"})
+Scene = Literal[
+    "ok", "resume", "unknown", "denied", "usage", "usage2", "quota", "auth", "overflow", "overload", "hang", "cut"
+]
+WORDS = frozenset({"bin", "prompt", "prompt_file", "model", "session", "uuid", "cwd", "folder", "usage_file"})
 ACP_WORDS = frozenset({"bin", "model", "cwd", "folder"})
 GROUPS = frozenset({"*model", "*session", "*cwd", "*approve", "*extra"})
 PLACEHOLDER = re.compile(r"\{(\*?[a-z_]+)\}")
@@ -102,17 +107,12 @@ class Approve(Value):
     work: Argv = ()
     boxed: Argv = ()
 
-    def flags(self, *, reads: bool, boxed: bool) -> Argv:
-        """Return the flags for this kind of agent."""
-        if boxed and self.boxed:
-            return self.boxed
-        return self.read_only if reads else self.work
-
 
 class Print(Value):
     """The headless mode: argv templates with `{word}`, and `{*group}` for flags that may be absent.
 
-    Words: bin, prompt, prompt_file, model, session (to resume), uuid (a new session's id), cwd, folder (the run's own).
+    Words: bin, prompt, prompt_file, model, session (to resume), uuid (a new session's id), cwd, folder (the run's own),
+    usage_file (where the CLI states its session's usage; `[[event]]` rows find the content under that name).
     Groups: *model, *session (`session` anew, `resume` to resume), *cwd, *approve, *extra (the agent's own arguments).
     """
 
@@ -134,6 +134,11 @@ class Print(Value):
     def resumes(self) -> bool:
         """Whether a session can be resumed."""
         return bool(self.resume or self.resume_argv)
+
+    @property
+    def states_usage(self) -> bool:
+        """Whether it is told to write what its session used into a file."""
+        return any("{usage_file}" in word for word in self.argv)
 
     @model_validator(mode="after")
     def _placeholders(self) -> Self:
@@ -199,6 +204,53 @@ class Instructions(Value):
     files: tuple[str, ...] = ()
 
 
+class OwnFile(Value):
+    """A settings file below the operator's home; `{base}` and `{key}` in its text are filled in."""
+
+    path: str = Field(pattern=BELOW)
+    text: str = Field(min_length=1)
+
+
+class Pointing(Value):
+    """What makes the CLI talk to a model server of one's own: as an operator would, so nothing of Loopy's stands in it.
+
+    `{base}` is the server's address without a path, `{key}` a key that is nobody's.
+    """
+
+    env: dict[VariableName, str] = Field(default_factory=dict)
+    file: tuple[OwnFile, ...] = ()
+    model: str = ""  # the agent's
+    argv: Argv = ()  # the agent's
+    # What comes of a scenario where it is not what comes of it with others: "turned", "anew" or names of failures.
+    comes_to: dict[Scene, tuple[str, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_ends(self) -> Self:
+        for name, ends in self.comes_to.items():
+            if unknown := set(ends) - {"turned", "anew", *Failure}:
+                msg = f"{name}: {unknown.pop()!r} is neither `turned` nor `anew` nor a failure"
+                raise ValueError(msg)
+        return self
+
+
+class OwnModel(Pointing):
+    """How to point the CLI at a model server of one's own; `loopy agents test` points it at a scripted one."""
+
+    unknown_session: str = ""  # an id that is nobody's, where a UUID is no id
+    acp: Pointing = Pointing()  # what is different over the Agent Client Protocol; each key that it names
+
+    def over(self, drive: Literal["print", "acp"]) -> Pointing:
+        """Return what holds for this way to drive it: variables and ends key by key, files by their path."""
+        if drive == "print":
+            return self
+        own: dict[str, object] = {
+            str(name): getattr(self.acp, name) for name in ("model", "argv") if name in self.acp.model_fields_set
+        }
+        files = {file.path: file for file in (*self.file, *self.acp.file)}
+        env, comes_to = {**self.env, **self.acp.env}, {**self.comes_to, **self.acp.comes_to}
+        return self.model_copy(update={"env": env, "file": tuple(files.values()), "comes_to": comes_to, **own})
+
+
 class Spec(Value):
     """One entry of the catalogue."""
 
@@ -221,7 +273,9 @@ class Spec(Value):
     print: Print | None = None
     acp: Acp | None = None
     instructions: Instructions = Instructions()
+    leaves: tuple[Annotated[str, Field(pattern=BELOW)], ...] = ()  # what it puts into the tree for itself: swept
     watchdog: Watchdog = Watchdog()
+    own_model: OwnModel | None = None
     common_limits: bool = True  # also try the patterns that hold for every CLI
     limit: tuple[LimitRule, ...] = ()
     event: tuple[EventRule, ...] = ()
@@ -233,6 +287,9 @@ class Spec(Value):
 
     @model_validator(mode="after")
     def _can_be_driven(self) -> Self:
+        if any(path.partition("/")[0] == ".git" for path in self.leaves):
+            msg = "leaves: .git is the repository's own"
+            raise ValueError(msg)
         if self.print is None and self.acp is None:
             msg = "an entry needs a [print] or an [acp] block"
             raise ValueError(msg)

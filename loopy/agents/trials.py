@@ -10,12 +10,12 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from loopy.agents.paper import PaperLeash
 from loopy.agents.spec import Spec
 from loopy.domain.agent import Agent, AgentKind, Tried, Turned
-from loopy.domain.events import StreamEvent
 from loopy.ports import Brief, Driver, Workspace
 from loopy.process.capture import probe
 from loopy.process.hunt import scan, slurp
@@ -36,27 +36,6 @@ class Trial:
     good: bool | None
     said: str
     seconds: float = 0.0
-
-
-@dataclass
-class PaperLeash:
-    """`ports.Leash` of a trial: nobody else has a claim, and nothing is written down."""
-
-    run_id: str
-    token: int = 1
-    events: list[StreamEvent] = field(default_factory=list)
-
-    def authorised(self) -> bool:
-        """Nobody can take a trial away."""
-        return True
-
-    def stopping(self) -> str | None:
-        """Nobody stops it but its own deadlines."""
-        return None
-
-    def emit(self, *events: StreamEvent) -> None:
-        """Keep what is said."""
-        self.events += events
 
 
 class Trials:

@@ -9,16 +9,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from loopy.agents.attempt import Attempt
+from loopy.agents.catalogue import called
 from loopy.agents.environment import Operator, secrets
 from loopy.agents.gitdir import own_git
 from loopy.agents.health import Health
 from loopy.agents.judge import FINISHED
 from loopy.agents.launch import Launch, Refusal, missing
+from loopy.agents.leaves import left, note, sweep
 from loopy.agents.limits import Verdict
 from loopy.agents.redact import Redactor
 from loopy.agents.spec import Spec
 from loopy.agents.stream import LiveStream, printable
 from loopy.agents.transcript import Transcript
+from loopy.agents.usage_file import UsageFile
 from loopy.domain.agent import Agent, Tried, Turned
 from loopy.domain.errors import LostError, ProcessError
 from loopy.domain.events import StreamEvent
@@ -96,7 +99,11 @@ class TurnDriver(ABC):
             return tried(agent, Verdict(launch.failure, launch.detail))
         on = Turn(spec, agent, brief, place, leash, self._redactor.also(secrets(launch.env)))
         try:
-            return self._turn(on, launch)
+            self._sweep(on)
+            note(spec.leaves, place.tree, place.folder)
+            came_to = self._turn(on, launch)
+            self._sweep(on)
+            return came_to
         except ProcessError as error:
             failure = Failure.INTERNAL if place.tree.is_dir() else Failure.WORKSPACE
             return tried(agent, Verdict(failure, str(error)))
@@ -106,6 +113,14 @@ class TurnDriver(ABC):
             return tried(agent, Verdict(Failure.DISK_FULL, str(error)))
         finally:
             shutil.rmtree(launch.scratch / "tmp", ignore_errors=True)
+
+    def _sweep(self, on: Turn) -> None:
+        """Take out of the tree what CLIs of this run left there for themselves."""
+        known = {path for spec in self._catalog.values() for path in spec.leaves}
+        found = left(known, on.place.tree, on.place.folder)
+        if found and on.leash.authorised() and (gone := sweep(found, on.place.tree)):
+            said = f"took out of the tree what the agent left for itself: {', '.join(gone)}"
+            on.leash.emit(StreamEvent("step.progress", said))
 
     def _turn(self, on: Turn, launch: Launch) -> Turned | Tried:
         name = f"transcript-{on.brief.turn}-{on.leash.token}.log"
@@ -129,6 +144,8 @@ class TurnDriver(ABC):
         stream = LiveStream(on.leash.emit, on.hide, self._clock.awake)
         attempt = self.listen(on, transcript, stream)
         attempt.budget_micros = on.brief.budget_micros
+        if launch.usage_file is not None:
+            attempt.usage_file = UsageFile(launch.usage_file, resuming=launch.resuming)
         try:
             ended = self._run(on, launch, attempt)
         finally:
@@ -192,7 +209,7 @@ class TurnDriver(ABC):
         )
 
     def _unknown(self, agent: Agent) -> str:
-        return f"the catalogue has no entry {agent.cli!r}; known: {', '.join(sorted(self._catalog))}"
+        return f"the catalogue has no entry {agent.cli!r}: {called(self._catalog, agent.cli)}"
 
 
 def tried(agent: Agent, verdict: Verdict, session: str = "") -> Tried:

@@ -31,7 +31,7 @@ def agent() -> None:
 @agent.command()
 @click.argument("name")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
-@click.option("--cli", default="", help="An entry of the catalogue, such as claude, codex or gemini.")
+@click.option("--cli", default="", help="An entry of the catalogue, such as claude, or another name of it.")
 @click.option("--model", default="", help="As the CLI names it; default: the CLI's own choice.")
 @click.option("--kind", type=click.Choice(KINDS), default="code", show_default=True, help="What it is for.")
 @click.option("--fallback", default="", metavar="A,B", help="Who may take over at a limit, in order; created before.")
@@ -65,7 +65,7 @@ def create(name: str, argv: tuple[str, ...], as_json: bool, **said: Any) -> None
 
 
 def _agent(made: Services, name: str, argv: tuple[str, ...], said: dict[str, Any]) -> Agent:
-    from loopy.agents.catalogue import load_catalog
+    from loopy.agents.catalogue import entry_named, load_catalog, near
     from loopy.domain.agent import Agent
     from loopy.domain.tables import build, suggestion
 
@@ -73,10 +73,9 @@ def _agent(made: Services, name: str, argv: tuple[str, ...], said: dict[str, Any
     if bool(argv) == bool(cli):
         raise ConfigError("agent", "give either --cli NAME or a command after `--`", hint="`loopy agent create --help`")
     catalog = load_catalog(made.settings.agents_dir)
-    if cli and cli not in catalog:
-        raise NotFoundError(
-            "--cli", f"the catalogue has no entry '{line(cli, 40)}'", hint=suggestion(cli, catalog, "entries")
-        )
+    spec = entry_named(catalog, cli)
+    if cli and spec is None:
+        raise NotFoundError("--cli", f"the catalogue has no entry '{line(cli, 40)}'", hint=near(catalog, cli))
     successors = _words(said["fallback"])
     for other in successors:
         if other not in made.settings.agents:
@@ -87,7 +86,12 @@ def _agent(made: Services, name: str, argv: tuple[str, ...], said: dict[str, Any
         if account not in made.settings.accounts:
             hint = suggestion(account, made.settings.accounts, "accounts")
             raise NotFoundError("--accounts", f"no account is called '{line(account, 40)}'", hint=hint)
-    fields: dict[str, Any] = {"name": name, "argv": argv, "cli": cli or "command", "failover": not said["alone"]}
+    fields: dict[str, Any] = {
+        "name": name,
+        "argv": argv,
+        "cli": spec.id if spec else "command",
+        "failover": not said["alone"],
+    }
     fields |= {key: said[key] for key in ("kind", "model", "concurrency")}
     fields |= {"fallback": successors, "accounts": pool, "policy": _policy(said["policy"])}
     return build(Agent, fields, "agent")

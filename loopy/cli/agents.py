@@ -25,9 +25,7 @@ AT_ONCE = 8  # programs that are asked side by side: most take a second to tell 
 PARTS: Mapping[str, Mapping[str, Late]] = {
     "Commands": {
         "doctor": Late("loopy.cli.agents_doctor:doctor", "Ask agents and programs what is wrong with them."),
-        "test": Late(
-            "loopy.cli.agents_test:test", "Try an installed CLI for real, by four small turns in a scratch folder."
-        ),
+        "test": Late("loopy.cli.agents_test:test", "Try an installed CLI in scratch folders, on a scripted model."),
         "add": Late("loopy.cli.agents_entries:add", "Teach this home another CLI, by its command line."),
         "import-acp": Late("loopy.cli.agents_entries:import_acp", "Teach this home the agents of an ACP registry."),
         "schema": Late("loopy.cli.agents_entries:schema", "Print the JSON Schema of a catalogue entry."),
@@ -100,7 +98,7 @@ def looked_at(made: Services) -> list[dict[str, Any]]:
     with made.graph.read() as tx:
         cooldowns = tx.fleet.cooldowns()
     known = list(made.settings.agents.values())
-    found = _asked(health, [(catalog.get(agent.cli), agent) for agent in known])
+    found = _asked(health, catalog, [(catalog.get(agent.cli), agent) for agent in known])
     return [_facts(a, f, _cooling(a, cooldowns, made)) for a, f in zip(known, found, strict=True)]
 
 
@@ -110,21 +108,24 @@ def programs_of(made: Services) -> list[dict[str, Any]]:
     from loopy.agents.launch import program
     from loopy.domain.agent import Agent
 
-    health, path = health_of(made), made.env.get("PATH", "")
-    known = [(spec, Agent(name="a", cli=spec.id)) for spec in load_catalog(made.settings.agents_dir).values()]
+    health, path, catalog = health_of(made), made.env.get("PATH", ""), load_catalog(made.settings.agents_dir)
+    known = [(spec, Agent(name="a", cli=spec.id)) for spec in catalog.values()]
     known = [(spec, agent) for spec, agent in known if spec.detect.bin]
     here = [(spec, agent) for spec, agent in known if program(spec, agent, path)]
-    found = dict(zip((spec.id for spec, _ in here), _asked(health, here), strict=True))
+    found = dict(zip((spec.id for spec, _ in here), _asked(health, catalog, here), strict=True))
     rows = [_entry(spec, found.get(spec.id)) for spec, _ in known]
     return sorted(rows, key=lambda row: (not row["installed"], row["id"]))
 
 
-def _asked(health: Health, many: Iterable[tuple[Spec | None, Agent]]) -> list[Finding]:
+def _asked(health: Health, catalog: Mapping[str, Spec], many: Iterable[tuple[Spec | None, Agent]]) -> list[Finding]:
+    from loopy.agents.catalogue import called
     from loopy.agents.health import Finding
 
     def look(one: tuple[Spec | None, Agent]) -> Finding:
         spec, agent = one
-        return health.look(spec, agent) if spec else Finding(False, "", f"no entry '{agent.cli}' in the catalogue")
+        if spec is None:
+            return Finding(False, "", f"no entry '{agent.cli}' in the catalogue: {called(catalog, agent.cli)}")
+        return health.look(spec, agent)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(look, many))

@@ -49,20 +49,21 @@ def doctor(names: tuple[str, ...], as_json: bool) -> int:
 
 def meant(made: Services, names: Sequence[str]) -> Iterator[tuple[str, Spec, Agent]]:
     """Yield what is meant by each name, an agent or an entry; all agents for none. Raises NotFoundError for a stranger."""
-    from loopy.agents.catalogue import load_catalog
+    from loopy.agents.catalogue import called, entry_named, load_catalog, near
     from loopy.domain.agent import Agent
     from loopy.domain.tables import suggestion
 
     catalog, agents = load_catalog(made.settings.agents_dir), made.settings.agents
     for name in names or agents:
-        if name not in agents and name not in catalog:
-            hint = suggestion(name, {*agents, *catalog}, "names")
-            raise NotFoundError(
-                "agents doctor", f"neither an agent nor a program is called '{line(name, 40)}'", hint=hint
-            )
-        agent = agents.get(name) or Agent(name="a", cli=name)
+        spec = entry_named(catalog, name)
+        if name not in agents and spec is None:
+            hint = suggestion(name, agents, "names")
+            hint = hint if hint.startswith("did you mean") else near(catalog, name)
+            raise NotFoundError("agents", f"neither an agent nor a program is called '{line(name, 40)}'", hint=hint)
+        agent = agents.get(name) or Agent(name="a", cli=spec.id if spec else name)
         if agent.cli not in catalog:
-            raise NotFoundError(f"agent {name}", f"the catalogue has no entry '{agent.cli}'")
+            what = f"the catalogue has no entry '{line(agent.cli, 40)}'"
+            raise NotFoundError(f"agent {name}", what, hint=called(catalog, agent.cli))
         yield name, catalog[agent.cli], agent
 
 

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 def known_agent(made: Services, agent: str) -> None:
     """Raise NotFoundError for an agent that nobody has added; "" is nobody's name and passes."""
-    from loopy.agents.catalogue import load_catalog
+    from loopy.agents.catalogue import entry_named, load_catalog
     from loopy.domain.tables import suggestion
 
     known = made.settings.agents
     if not agent or agent in known:
         return
     hint = suggestion(agent, known, "agents") if known else "`loopy agent create NAME --cli claude` adds one"
-    if agent != "command" and agent in load_catalog(made.settings.agents_dir):
-        hint = f"`loopy agent create {agent} --cli {agent}` adds it"
+    spec = entry_named(load_catalog(made.settings.agents_dir), agent)
+    if spec is not None and spec.id != "command":
+        hint = f"`loopy agent create {agent} --cli {spec.id}` adds it"
     raise NotFoundError("agent", f"no agent is called '{line(agent, 40)}'", hint=hint)
 
 

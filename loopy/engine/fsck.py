@@ -79,7 +79,7 @@ def shape(run: Run) -> Iterator[Breach]:
 
 
 def _story(run: Run, story: Sequence[Event]) -> Iterator[Breach]:
-    """Every transition left its event, in the same transaction; tokens and epochs only rise."""
+    """Every transition left its event, in the same transaction; tokens and epochs only rise, a token with every owner."""
     versions = [e.version for e in story]
     if versions != list(range(run.version + 1)):
         yield Breach(5, run.id, f"is at version {run.version}, and its history has {_ranges(versions)}")
@@ -87,10 +87,20 @@ def _story(run: Run, story: Sequence[Event]) -> Iterator[Breach]:
     for earlier, later in pairwise(marks):
         if later[0] < earlier[0] or later[1] < earlier[1]:
             yield Breach(2, run.id, f"epoch and token went from {earlier} to {later}")
+    for before, after in pairwise(story[1:]):
+        if _owned(before) != _owned(after) and before.facts.get("token") == after.facts.get("token"):
+            yield Breach(
+                2, run.id, f"changed its owner at version {after.version} and kept token {after.facts.get('token')}"
+            )
     if story[1:] and marks[-1] != (run.epoch, run.token):
         yield Breach(5, run.id, f"its last event says epoch and token {marks[-1]}, its row {(run.epoch, run.token)}")
     if [e.name for e in story].count("run.ended") != (run.state is RunState.ENDED):
         yield Breach(4, run.id, "its history does not end as its row does")
+
+
+def _owned(event: Event) -> bool:
+    """Whether the run had an owner after this."""
+    return event.facts.get("state") == RunState.RUNNING
 
 
 def _ranges(versions: Sequence[int | None]) -> str:

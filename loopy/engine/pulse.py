@@ -142,7 +142,7 @@ class Pulse:
             still = [leash for leash in alive if leash in self._leashes]
         for leash in still:
             row = rows.get(leash.run_id)
-            leash.lost = row is None
+            leash.lost = row is None or row.token != leash.token  # it may have lost the run and claimed it again
             leash.cancelled = leash.cancelled or bool(row and row.cancel)
 
     def _run(self) -> None:

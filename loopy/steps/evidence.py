@@ -20,11 +20,14 @@ ABSENT = (": no program `", "names no command")  # of a why-not that says: it is
 
 
 class Total(Value):
-    """What all turns of agents consumed; a sum counts only the turns that report it, None means that none does."""
+    """What all turns and reviews of agents consumed; a sum counts only those that report it, None means that none does."""
 
     turns: int
     turns_with_tokens: int
     turns_with_cost: int
+    reviews: int = 0
+    reviews_with_tokens: int = 0
+    reviews_with_cost: int = 0
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_micros: int | None = None  # millionths of a US dollar
@@ -36,21 +39,25 @@ def subject(raw_diff: str, plan_sha256: str, policy_sha256: str) -> str:
 
 
 def as_json(pack: EvidencePack) -> bytes:
-    """Return the pack as JSON, with the total of what its turns consumed under `usage`."""
+    """Return the pack as JSON, with the total of what its turns and reviews consumed under `usage`."""
     said = pack.model_dump(mode="json") | {"usage": total(pack.turns).model_dump(mode="json")}
     return (json.dumps(said, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def total(turns: Sequence[TurnRecord]) -> Total:
-    """Return what the agents report of their turns, summed; a turn that Loopy made itself, a rebase, is none of them."""
+    """Return what the agents report of their turns and reviews, summed; a turn of Loopy's own, a rebase, is none of them."""
     said = [turn.usage for turn in turns if not _rebased(turn)]
+    read = [review.usage for turn in turns if turn.report for review in turn.report.reviews]
     return Total(
         turns=len(said),
         turns_with_tokens=sum(_tokens(usage) is not None for usage in said),
         turns_with_cost=sum(usage.cost_micros is not None for usage in said),
-        input_tokens=_sum([usage.input_tokens for usage in said]),
-        output_tokens=_sum([usage.output_tokens for usage in said]),
-        cost_micros=_sum([usage.cost_micros for usage in said]),
+        reviews=len(read),
+        reviews_with_tokens=sum(_tokens(usage) is not None for usage in read),
+        reviews_with_cost=sum(usage.cost_micros is not None for usage in read),
+        input_tokens=_sum([usage.input_tokens for usage in (*said, *read)]),
+        output_tokens=_sum([usage.output_tokens for usage in (*said, *read)]),
+        cost_micros=_sum([usage.cost_micros for usage in (*said, *read)]),
     )
 
 
@@ -204,14 +211,20 @@ def _dollars(micros: int | None) -> str:
 
 
 def _usage(pack: EvidencePack) -> str:
-    """Return the sum over the turns, and what is not in it."""
+    """Return the sum over the turns and reviews, and what is not in it."""
     found = total(pack.turns)
     if not found.turns:
         return ""
-    lines = [f"All turns: {_consumed(found)}"]
-    for said, what in ((found.turns_with_tokens, "Tokens"), (found.turns_with_cost, "Cost")):
-        if 0 < said < found.turns:
-            lines.append(f"{what} of {said} of {counted(found.turns, 'turn')} only; the others did not report any.")
+    lines = [f"All turns{' and reviews' if found.reviews else ''}: {_consumed(found)}"]
+    for what, of_turns, of_reviews in (
+        ("Tokens", found.turns_with_tokens, found.reviews_with_tokens),
+        ("Cost", found.turns_with_cost, found.reviews_with_cost),
+    ):
+        if not of_turns + of_reviews:
+            continue
+        for said, count, noun in ((of_turns, found.turns, "turn"), (of_reviews, found.reviews, "review")):
+            if said < count:
+                lines.append(f"{what} of {said} of {counted(count, noun)} only; the others did not report any.")
     stated = _tokens(found) is not None or found.cost_micros is not None
     if stated and any(a.agent and a.step == Step.CODE and not a.to_agent for a in pack.attempts):
         lines.append("What tries without an outcome consumed (below) is not in it.")

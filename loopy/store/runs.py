@@ -267,8 +267,8 @@ class SqlRuns:
             self._c.execute(ADD_EVENT, rows)
 
     def beat(self, worker: str, claims: Sequence[Claim]) -> Mapping[str, Run]:
-        tokens = {c.run.id: c.token for c in claims}
-        mine = [r for r in self.owned(worker) if tokens.get(r.id) == r.token]
+        held = {(c.run.id, c.token) for c in claims}
+        mine = [r for r in self.owned(worker) if (r.id, r.token) in held]
         if mine:
             self._c.execute(BEAT, [{"of": r.id} for r in mine])
         return {r.id: r for r in mine}

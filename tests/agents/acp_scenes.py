@@ -150,6 +150,10 @@ def silent_limit(cwd: str) -> Json:
     return {"stopReason": "end_turn"}
 
 
+def wordless(cwd: str) -> Json:
+    return {"stopReason": "end_turn"}
+
+
 def limit_as_message(cwd: str) -> Json:
     say("Error: 429 The usage limit has been reached")
     return {"stopReason": "end_turn"}
@@ -231,6 +235,6 @@ SCENES: Mapping[str, Callable[[str], Json | None]] = {
     scene.__name__: scene
     for scene in (
         through, escapes, denied, told_before, leave, reads, noise, large, too_large, limited, own_code, broken,
-        silent_limit, limit_as_message, logged_out, prose, half, dies, hang, deaf, drowns, stubborn, talkative,
+        silent_limit, wordless, limit_as_message, logged_out, prose, half, dies, hang, deaf, drowns, stubborn, talkative,
     )
 }  # fmt: skip

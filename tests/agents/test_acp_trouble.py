@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from loopy.agents.limits import Verdict
+from loopy.domain.agent import AgentKind
 from loopy.domain.errors import LostError
 from loopy.domain.failures import Failure
 from loopy.domain.policy import Policy
@@ -127,6 +129,15 @@ def test_an_error_that_names_no_limit_is_a_crash_and_internal_is_no_word_for_ove
 
 def test_a_turn_without_any_deed_is_a_limit_if_stderr_says_so(tmp_path: Path) -> None:
     assert go(tmp_path, "silent_limit").tried.failure is Failure.THROTTLE
+
+
+def test_a_turn_without_a_word_or_a_deed_is_a_crash_but_not_of_one_who_only_reads(tmp_path: Path) -> None:
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+    assert go(tmp_path / "a", "wordless").tried == Verdict(
+        Failure.AGENT_CRASH, "it ended its turn without a word or a deed"
+    )
+    assert go(tmp_path / "b", "wordless", kind=AgentKind.REVIEW).turned.message == ""
 
 
 def test_a_limit_in_a_message_is_one_only_by_a_row_of_the_entry_and_where_nothing_was_done(tmp_path: Path) -> None:

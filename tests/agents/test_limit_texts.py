@@ -56,6 +56,31 @@ def test_a_recorded_refusal_is_classified(cli: str, text: str, failure: Failure)
     assert verdict.failure is failure
 
 
+BUSY = "Info: Request failed due to a transient API error. Retrying..."
+GAVE_UP = "Error: Failed to get response from the AI model; retried 5 times (total retry wait time: 15.50 seconds) Last error: "
+MESSAGES = [  # over the Agent Client Protocol, where nothing was done
+    ("copilot", "Error: 429 The usage limit has been reached", F.QUOTA),
+    ("copilot", f"{BUSY}Error: Authentication failed with provider at http://127.0.0.1:1/v1 (HTTP 401).", F.AUTH),
+    ("copilot", f"{GAVE_UP}429 You exceeded your current quota, check your plan and billing.", F.BILLING),
+    ("copilot", f"{BUSY}{BUSY}{GAVE_UP}503 The server is currently overloaded.", F.CAPACITY),
+    ("copilot", "Info: Compacting history and retrying...Error: The provider rejected the prompt as too long, but",
+     F.CONTEXT_OVERFLOW),
+    ("kimi", "Compacting conversation context…Compaction is blocked by the current turn; retry later.Compaction cancelled.",
+     F.CONTEXT_OVERFLOW),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cli", "text", "failure"), MESSAGES)
+def test_a_refusal_that_stands_in_a_message_is_classified_and_prose_about_it_is_not(
+    cli: str, text: str, failure: Failure
+) -> None:
+    verdict = classify(in_order(CATALOG[cli].limit), Channel.STDOUT, text, NOW)
+    assert verdict is not None
+    assert verdict.failure is failure
+    about = f"I looked for the words `{text.partition('Error: ')[2] or 'Compaction cancelled'}` and found none."
+    assert classify(in_order(CATALOG[cli].limit), Channel.STDOUT, about, NOW) is None
+
+
 STDERR = [
     ("opencode", 'level=ERROR message="stream error" error.error="AI_APICallError: The usage limit has been reached"',
      F.QUOTA),
@@ -63,6 +88,9 @@ STDERR = [
     ("gemini", "RetryableQuotaError: Resource exhausted", F.THROTTLE),
     ("gemini", "Attempt 1 failed: Too Many Requests. Retrying after 5000ms...", F.THROTTLE),
     ("codex", "ERROR: unexpected status 401 Unauthorized", F.AUTH),
+    ("nanocoder", "Rate limit: You exceeded your current quota, check your plan and billing.", F.BILLING),
+    ("nanocoder", "Rate limit: The usage limit has been reached", F.QUOTA),
+    ("nanocoder", "Rate limit: Rate limit reached for gpt-5", F.THROTTLE),
     ("claude", "--dangerously-skip-permissions cannot be used with root/sudo privileges", F.POLICY_REFUSED),
 ]  # fmt: skip
 

@@ -107,7 +107,7 @@ def test_an_agent_of_an_unknown_cli_is_missing(tmp_path: Path) -> None:
     tried = driver().turn(agent, BRIEF, place_in(tmp_path), PaperLeash())
     assert isinstance(tried, Tried)
     assert tried.failure is Failure.AGENT_MISSING
-    assert "known: " in tried.detail
+    assert "did you mean 'codex'?" in tried.detail
 
 
 @pytest.mark.slow

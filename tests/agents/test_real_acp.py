@@ -5,7 +5,6 @@ They are looked for in the folder that LOOPY_REAL_AGENTS names, then on the PATH
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,13 +16,14 @@ import pytest
 
 from loopy.agents.acp_driver import AcpDriver
 from loopy.agents.environment import Operator
+from loopy.agents.scripted.server import ModelServer
+from loopy.agents.scripted.setup import setup_for
 from loopy.domain.agent import Agent, AgentKind, Tried, Turned
 from loopy.domain.failures import Failure
 from loopy.domain.policy import PathRule, Policy
 from loopy.ports import Brief, Workspace
 from loopy.sandbox.none import NoSandbox
 from tests.agents.support import CATALOG, FixedClock, PaperLeash, place_in
-from tests.support.model_server import ModelServer
 
 pytestmark = pytest.mark.slow
 PATH = os.pathsep.join(filter(None, (os.environ.get("LOOPY_REAL_AGENTS"), os.environ.get("PATH"))))
@@ -40,53 +40,12 @@ def model() -> Iterator[ModelServer]:
         yield server
 
 
-def opencode(base: str) -> str:
-    """Return a configuration of opencode in which it asks before it acts."""
-    options = {"baseURL": f"{base}/v1", "apiKey": "dummy"}
-    models = {"scripted": {"limit": {"context": 128_000, "output": 8192}}}
-    config = {
-        "autoupdate": False,
-        "share": "disabled",
-        "provider": {"local": {"npm": "@ai-sdk/openai-compatible", "options": options, "models": models}},
-        "small_model": "local/scripted",
-        "permission": {"edit": "ask", "bash": "ask"},
-    }
-    return json.dumps(config)
-
-
-def agent(cli: str, base: str) -> Agent:
-    """Return an agent of the CLI that talks to the scripted model with a dummy key."""
-    known: dict[str, tuple[str, dict[str, str]]] = {
-        "opencode": (
-            "local/scripted",
-            {"OPENCODE_CONFIG_CONTENT": opencode(base), "OPENCODE_DISABLE_MODELS_FETCH": "1"},
-        ),
-        "gemini": ("gemini-2.5-pro", {"GOOGLE_GEMINI_BASE_URL": base, "GEMINI_API_KEY": "dummy"}),
-        "qwen": ("", {"OPENAI_API_KEY": "dummy", "OPENAI_BASE_URL": f"{base}/v1", "OPENAI_MODEL": "scripted"}),
-        "kimi": (
-            "",
-            {
-                "KIMI_MODEL_NAME": "scripted",
-                "KIMI_MODEL_PROVIDER_TYPE": "openai",
-                "KIMI_MODEL_API_KEY": "dummy",
-                "KIMI_MODEL_BASE_URL": f"{base}/v1",
-                "KIMI_MODEL_MAX_CONTEXT_SIZE": "128000",
-            },
-        ),
-        "copilot": (
-            "",
-            {
-                "COPILOT_PROVIDER_BASE_URL": f"{base}/v1",
-                "COPILOT_PROVIDER_TYPE": "openai",
-                "COPILOT_PROVIDER_API_KEY": "dummy",
-                "COPILOT_PROVIDER_MODEL_ID": "gpt-5",
-                "COPILOT_MODEL": "gpt-5",
-                "COPILOT_OFFLINE": "true",
-            },
-        ),
-    }
-    name, env = known[cli]
-    return Agent(name="a", cli=cli, drive="acp", model=name, env=env, idle_s=60, wall_s=110)
+def agent(cli: str, base: str, home: Path) -> tuple[Agent, dict[str, str]]:
+    """Return an agent of the CLI that talks to the scripted model with a dummy key, and the operator's variables."""
+    setup = setup_for(CATALOG[cli], base, "acp")
+    home.mkdir(exist_ok=True)
+    setup.settle(home)
+    return setup.made("a", cli, idle_s=60, wall_s=110), dict(setup.env)
 
 
 def drive(
@@ -102,10 +61,13 @@ def drive(
     """Run one turn."""
     if shutil.which(cli, path=PATH) is None:
         pytest.skip(f"{cli} is not installed")
-    operator = Operator({"PATH": PATH, "NO_PROXY": "127.0.0.1", "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE})
+    home = place.folder.parent / "operator"
+    made, env = agent(cli, base, home)
+    no_way_out = {"NO_PROXY": "127.0.0.1", "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE}
+    operator = Operator({"PATH": PATH, **no_way_out, **env}, home)
     driver = AcpDriver(CATALOG, operator, NoSandbox(), FixedClock())
     brief = Brief(f"Fix add() in app.py. [[cwd={place.tree}]]", 2 if session else 1, session, policy or Policy())
-    return driver.turn(agent(cli, base).model_copy(update=fields), brief, place, leash)
+    return driver.turn(made.model_copy(update=fields), brief, place, leash)
 
 
 def repository(folder: Path) -> Workspace:

@@ -12,12 +12,12 @@ import pytest
 
 from loopy.agents.judge import judge, refused_session
 from loopy.agents.reading import Reading
+from loopy.agents.scripted.scenarios import TURNED, expected, names_for
 from loopy.domain.agent import Agent
 from loopy.domain.events import StreamEvent
 from loopy.process.command import Ending, Exit
 from tests.agents.support import CATALOG, NOW
-from tests.agents_real.fleet import FLEET
-from tests.agents_real.scenarios import EXCEPTIONS, SCENARIOS, TURNED
+from tests.agents_real.install import rows as pinned
 
 RECORDED = Path(__file__).parent / "recorded"
 SAID: dict[str, dict[str, dict[str, Any]]] = {
@@ -52,7 +52,7 @@ def lines(cli: str, scenario: str, stream: str) -> list[str]:
 
 
 def test_every_cli_that_is_driven_for_real_is_recorded_in_every_scenario() -> None:
-    assert {cli: sorted(rows) for cli, rows in SAID.items()} == {cli: sorted(SCENARIOS) for cli in FLEET}
+    assert {cli: sorted(rows) for cli, rows in SAID.items()} == {cli: sorted(names_for("print")) for cli in pinned()[1]}
 
 
 @pytest.mark.parametrize(("cli", "scenario"), CASES)
@@ -60,7 +60,7 @@ def test_a_recording_comes_to_what_its_scenario_must(cli: str, scenario: str) ->
     got = replay(cli, scenario)
     verdict = judge(got.reading, got.ended, Agent(name="a", cli=cli), NOW)
     word = str(verdict.failure) if verdict else TURNED
-    assert word in EXCEPTIONS.get((cli, scenario), SCENARIOS[scenario])
+    assert word in expected(CATALOG[cli], scenario)
     assert word == SAID[cli][scenario]["came_to"]
     stated = bool(verdict and verdict.resets_at)
     assert stated is SAID[cli][scenario].get("resets", False)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.model_server import ModelServer
+from loopy.agents.scripted.server import ModelServer
 
 WRITE = {"type": "object", "properties": {"file_path": {"type": "string"}, "content": {"type": "string"}}}
 SHELL = {"type": "object", "properties": {"command": {"type": "string"}}}
@@ -83,3 +83,10 @@ def test_what_was_asked_is_known(model: ModelServer) -> None:
     httpx.post(model.url("chat", "seen") + PATHS["chat"], json={"tools": offered("chat")})
     seen = [one for one in model.asked if one.tag == "seen"]
     assert [(one.scenario, one.step, one.tools) for one in seen] == [("chat", 0, ("write_file", "bash"))]
+
+
+def test_a_tool_that_writes_whole_files_is_taken_before_one_that_edits(model: ModelServer) -> None:
+    edit = {"type": "object", "properties": {"path": {"type": "string"}, "old_string": {}, "new_string": {}}}
+    tools = [{"type": "function", "function": {"name": "edit_file", "parameters": edit}}, *offered("chat")]
+    got = httpx.post(model.url("ok", "edit") + PATHS["chat"], json={"tools": tools}).json()
+    assert got["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "write_file"

@@ -6,9 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.agents_real.fleet import FLEET
+from loopy.agents.scripted.server import ModelServer
+from loopy.agents.scripted.setup import setup_for
+from tests.agents.support import CATALOG
 from tests.agents_real.journey import Arrived, House, arrive, receipt
-from tests.support.model_server import ModelServer
 
 ROLES = ("usage2", "auth", "shell")  # the third only mends app.py: NOTES.md must come from the first
 WHY = ("quota", "auth")
@@ -19,7 +20,7 @@ def rehearse(clis: tuple[str, str, str], model: ModelServer, path: str, folder: 
     house = House(folder, path)
     agents = []
     for place, (cli, scenario) in enumerate(zip(clis, ROLES, strict=True)):
-        setup = FLEET[cli](model.url(scenario, f"drill-{cli}"))
+        setup = setup_for(CATALOG[cli], model.url(scenario, f"drill-{cli}"))
         rest = tuple(f"a-{name}" for name in clis[place + 1 :])
         agents.append((setup.made(f"a-{cli}", cli, idle_s=45, wall_s=100, fallback=rest), setup))
     house.settle(agents)

@@ -167,7 +167,12 @@ def _version(folder: Path, cli: Cli) -> str:
     found = re.search(r"\b\d+\.\d+\.\d[\w.+-]*\b", said) if cli.version == ("--version",) else None
     if found:
         return found[0].rstrip(".")
-    return cli.pypi[0].partition("==")[2] if cli.prints and cli.pypi else ""
+    if not cli.prints or not cli.pypi:
+        return ""
+    name = unpinned(cli.pypi[0])
+    ask = f"import importlib.metadata as m; print(m.version({name!r}))"
+    said = _asked([str(folder / cli.name / "venv" / "bin" / "python"), "-c", ask], folder)
+    return said if re.fullmatch(r"[\w.+-]+", said) else ""
 
 
 def _asked(argv: list[str], folder: Path) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loopy.agents.scripted.play import BROKEN, still_alive
+from loopy.agents.scripted.setup import Setup, setup_for
 from loopy.domain.agent import Agent
 from loopy.settings.write import add_agent
-from tests.agents_real.drive import BROKEN, still_alive
-from tests.agents_real.fleet import FLEET, Setup
+from tests.agents.support import CATALOG
 from tests.support.boxes import WORKS
 
 RUN_S = 150.0
@@ -104,7 +105,7 @@ class Arrived:
 
 def travel(cli: str, base: str, path: str, folder: Path) -> Arrived:
     """Take one ticket through Loopy with the CLI as its only agent."""
-    setup = FLEET[cli](base)
+    setup = setup_for(CATALOG[cli], base)
     house = House(folder, path)
     house.settle([(setup.made("worker", cli, idle_s=60, wall_s=110), setup)])
     return arrive(house, "worker")

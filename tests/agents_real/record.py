@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from loopy.agents.fields import holds
 from loopy.agents.rules import EventRule
-from loopy.domain.agent import Turned
+from loopy.domain.agent import Turned, Usage
 from loopy.process.command import Ending
 from tests.agents.support import CATALOG, NOW
 from tests.agents_real.drive import Drove
@@ -36,7 +35,7 @@ REPLACED = "00000000-0000-4000-8000-"
 class Normal:
     """Replaces what is of one machine and one moment; the same thing by the same word, so that joins still hold."""
 
-    def __init__(self, drove: Drove, programs: Path, began: datetime) -> None:
+    def __init__(self, drove: Drove, programs: Path) -> None:
         self._places = (
             (str(drove.folder / "tree"), "/scratch/tree"),
             (str(drove.folder), "/scratch"),
@@ -46,8 +45,8 @@ class Normal:
         )
         self._rows = CATALOG[drove.cli].event
         self._ids: dict[str, str] = {}
-        self._shift = NOW - began
-        self._began = began
+        self._shift = NOW - drove.began
+        self._began = drove.began
 
     def text(self, raw: bytes) -> str:
         """Return the normalised and shortened output."""
@@ -136,18 +135,20 @@ def said(drove: Drove) -> dict[str, Any]:
         row["stopped_for"] = "" if finished else ended.stopped_for
     row["session"] = bool(came_to.session_id)
     if isinstance(came_to, Turned):
-        row |= {"message": came_to.message[:TEXT], "model": came_to.model, **came_to.usage.model_dump()}
+        block = CATALOG[drove.cli].print
+        usage = Usage() if block and block.states_usage else came_to.usage  # it stood beside what is recorded
+        row |= {"message": came_to.message[:TEXT], "model": came_to.model, **usage.model_dump()}
     else:
         row["resets"] = came_to.resets_at is not None
     row["tools"] = sum(event.name == "agent.tool" for event in drove.events)
     return row
 
 
-def keep(folder: Path, drove: Drove, programs: Path, began: datetime) -> None:
+def keep(folder: Path, drove: Drove, programs: Path) -> None:
     """Write one recording below `folder`."""
     into = folder / drove.cli
     into.mkdir(parents=True, exist_ok=True)
-    normal = Normal(drove, programs, began.astimezone(UTC))
+    normal = Normal(drove, programs)
     for stream, raw in (("out", drove.out), ("err", drove.err)):
         path = into / f"{drove.scenario}.{stream}"
         path.unlink(missing_ok=True)

@@ -13,7 +13,6 @@ from loopy.settings.model import cores
 from tests.agents_real.drive import Drove
 from tests.agents_real.install import Installed
 from tests.agents_real.journey import Arrived
-from tests.agents_real.scenarios import fits
 
 MARKS = ("<!-- what make agents-real printed -->\n", "<!-- end -->")
 
@@ -25,6 +24,15 @@ class Row:
     installed: Installed
     arrived: Arrived | None = None
     drove: dict[str, Drove] = field(default_factory=dict)
+    spoke: dict[str, Drove] = field(default_factory=dict)  # over the Agent Client Protocol
+
+    def of(self, way: str) -> dict[str, Drove]:
+        return self.spoke if way == "acp" else self.drove
+
+    @property
+    def acp_good(self) -> bool:
+        """Whether it was driven to an edit over the protocol, and was refused what the policy denies."""
+        return all(name in self.spoke and not self.spoke[name].faults for name in ("ok", "denied"))
 
     @property
     def verified(self) -> bool:
@@ -33,16 +41,16 @@ class Row:
     @property
     def faults(self) -> list[str]:
         """What did not hold; that a CLI could not be installed is no fault."""
-        found = [f"{name} came to {drove.word}" for name, drove in self.drove.items() if not fits(drove)]
-        found += [f"{name}: still alive: {drove.alive}" for name, drove in self.drove.items() if drove.alive]
+        found = [f"{name}: {fault}" for name, drove in self.drove.items() for fault in drove.faults]
+        found += [f"{name} over ACP: {fault}" for name, drove in self.spoke.items() for fault in drove.faults]
         if self.arrived is not None:
             found += [f"ticket → receipt: {self.arrived.problem}"] if self.arrived.problem else []
             found += [f"still alive: {left}" for left in self.arrived.alive]
         return found
 
 
-def markdown(rows: Sequence[Row], scenarios: Sequence[str], drill: str) -> str:
-    """Return the table with its date and machine, what was skipped, and the drill."""
+def markdown(rows: Sequence[Row], scenarios: Sequence[str], acp: Sequence[str], drill: str) -> str:
+    """Return the tables with their date and machine, what was skipped, and the drill."""
     head = ["CLI", "version", "ticket → receipt", *scenarios]
     machine = f"{platform.system()} {platform.machine()}, {cores()} cores"
     lines = [
@@ -52,6 +60,9 @@ def markdown(rows: Sequence[Row], scenarios: Sequence[str], drill: str) -> str:
         f"|{'---|' * len(head)}",
     ]
     lines += [_line(row, scenarios) for row in rows if not row.installed.problem]
+    if spoke := [row for row in rows if row.spoke]:
+        lines += ["", "Over the Agent Client Protocol:", "", f"| {' | '.join(['CLI', 'version', *acp])} |"]
+        lines += [f"|{'---|' * (len(acp) + 2)}", *(_spoken(row, acp) for row in spoke)]
     skipped = [
         f"- {row.installed.name}: not installed: {row.installed.problem}" for row in rows if row.installed.problem
     ]
@@ -72,9 +83,16 @@ def _line(row: Row, scenarios: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _spoken(row: Row, acp: Sequence[str]) -> str:
+    cells = [row.installed.name, row.installed.version]
+    cells += [_cell(row.spoke[name]) if name in row.spoke else "" for name in acp]
+    return f"| {' | '.join(cells)} |"
+
+
 def _cell(drove: Drove) -> str:
     reset = " ⏲" if isinstance(drove.came_to, Tried) and drove.came_to.resets_at else ""
-    return f"{'' if fits(drove) else '✗ '}{drove.word}{reset}, {drove.seconds:.0f} s"
+    word = "refused" if drove.scenario == "denied" and drove.refused else drove.word
+    return f"{'✗ ' if drove.faults else ''}{word}{reset}, {drove.seconds:.0f} s"
 
 
 def put(path: Path, page: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [N] [--seed S] [--database postgres]`: kill N worker processes; one table, and 1 with the seeds when anything broke."""
+"""`python -m tests.chaos [N] [--seed S] [--database postgres]`: kill N worker processes, stop some; one table, and 1 with the seeds when anything broke."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.chaos.database import DATABASES, Ground, grounds
-from tests.chaos.seeds import Told, play, warm
+from tests.chaos.seeds import STALLING, Told, play, warm
 from tests.simulation.seeds import POINTS
 
 BATCH = 16  # seeds between two looks at the number of deaths
@@ -31,15 +32,20 @@ def main(words: list[str]) -> int:
     parser.add_argument("--database", choices=DATABASES, default="sqlite", help="Postgres is started here, and ended")
     parser.add_argument("--folder", type=Path, help="where the seeds' folders are made; in memory by default")
     parser.add_argument("--until-broken", action="store_true", help="one seed at a time, to the first that breaks")
+    parser.add_argument("--stalling", type=float, default=STALLING, help="the share of seeds in which workers stall")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further seed after so many")
     asked = parser.parse_args(words)
     with grounds(asked.database, asked.folder) as ground:
         if asked.seed is not None:
-            print(play(asked.seed, ground))
+            print(play(asked.seed, ground, stalling=asked.stalling))
             return 0
         logging.disable(logging.CRITICAL)
         warm(ground)
-        played = _in_turn(asked.first, ground) if asked.until_broken else _played(asked.first, asked.jobs, ground)
+        played = (
+            _in_turn(asked.first, ground, asked.stalling)
+            if asked.until_broken
+            else _played(asked.first, asked.jobs, ground, asked.stalling)
+        )
         return _until(asked.n, 0 if asked.until_broken else BATCH, asked.seconds, played)
 
 
@@ -58,22 +64,29 @@ def _until(deaths_wanted: int, most_broken: int, seconds: float, played: Iterato
     return _print(told, broken, time.monotonic() - began)
 
 
-def _in_turn(first: int, ground: Ground) -> Iterator[tuple[int, Told | str]]:
+def _in_turn(first: int, ground: Ground, stalling: float) -> Iterator[tuple[int, Told | str]]:
     for seed in count(first):
-        yield attempt(seed, ground)
+        yield attempt(seed, ground, stalling)
 
 
-def _played(first: int, jobs: int, ground: Ground) -> Iterator[tuple[int, Told | str]]:
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+def _played(first: int, jobs: int, ground: Ground, stalling: float) -> Iterator[tuple[int, Told | str]]:
+    with multiprocessing.get_context("fork").Pool(jobs, _mortal) as pool:
         while True:
-            yield from pool.map(partial(attempt, ground=ground), range(first, first + BATCH), chunksize=1)
+            yield from pool.map(
+                partial(attempt, ground=ground, stalling=stalling), range(first, first + BATCH), chunksize=1
+            )
             first += BATCH
 
 
-def attempt(seed: int, ground: Ground) -> tuple[int, Told | str]:
+def _mortal() -> None:
+    """Let a pool that is ended in mid-seed raise here, so that no stopped worker stays behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def attempt(seed: int, ground: Ground, stalling: float = STALLING) -> tuple[int, Told | str]:
     """Play a seed; return what broke, in words, instead of raising."""
     try:
-        return seed, play(seed, ground)
+        return seed, play(seed, ground, stalling=stalling)
     except Exception as error:  # whatever the engine let escape is a finding
         return seed, f"{type(error).__name__}: {error}"[:600]
 
@@ -81,11 +94,13 @@ def attempt(seed: int, ground: Ground) -> tuple[int, Told | str]:
 def _print(told: list[Told], broken: dict[int, str], took_s: float) -> int:
     verdicts = sum((t.verdicts for t in told), Counter[str]())
     deaths = sum((t.deaths for t in told), Counter[str]())
+    stalls = sum((t.stalls for t in told), Counter[str]())
     print(f"seeds      {len(told) + len(broken)} in {took_s:.0f} s")
     print(f"runs       {verdicts.total()}: " + ", ".join(f"{v} {n}" for v, n in sorted(verdicts.items())))
     for point in POINTS:
-        print(f"  {point:28} {deaths[point]:7} deaths")
+        print(f"  {point:28} {deaths[point]:7} deaths {stalls[point]:6} stalls")
     print(f"deaths     {deaths.total()}")
+    print(f"stalls     {stalls.total()}, whose runs were taken over meanwhile")
     for seed, said in sorted(broken.items()):
         print(f"BROKEN     seed {seed}: {said}")
     print(f"broken     {len(broken)}")

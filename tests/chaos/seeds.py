@@ -1,29 +1,29 @@
-"""One seed: a few tickets, a few workers at once, one after the other killed where the seed says, and the reckoning."""
+"""One seed: a few tickets, a few workers at once, each killed or stopped where the seed says, and the reckoning."""
 
 from __future__ import annotations
 
 import os
 import random
 import shutil
-import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from loopy.domain.limits import Limits
 from loopy.domain.states import RunState
 from loopy.engine.fsck import fsck
 from tests.chaos.database import Ground
-from tests.chaos.stage import FileForge, open_stage
-from tests.chaos.worker import Doom, forked, live
-from tests.simulation.invariants import must, referee
-from tests.simulation.seeds import POINTS
+from tests.chaos.stage import FileForge, Plot, open_stage
+from tests.chaos.storm import Storm
+from tests.chaos.worker import forked
+from tests.simulation.invariants import InvariantError, must, referee
 
-MOST_DEATHS = 30  # of a seed; afterwards the last workers live
+STALLING = 0.15  # of all seeds: leases must pass in them, so they take their time
+BUDGET_MICROS = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,41 @@ class Told:
     seed: int
     verdicts: Counter[str]
     deaths: Counter[str]  # by crash point
+    stalls: Counter[str]  # by crash point, those whose runs others took over meanwhile
 
 
-def play(seed: int, ground: Ground) -> Told:
-    """Play one seed. Raises InvariantError with what broke."""
+def play(seed: int, ground: Ground, *, stalling: float = STALLING) -> Told:
+    """Play one seed; in this share of all, workers stall, too. Raises InvariantError with what broke."""
     rng = random.Random(seed)
     with _home(ground) as (folder, url):
-        began, approve = time.monotonic(), rng.random() < 0.3
+        stalls = rng.random() < stalling
+        budget = BUDGET_MICROS if stalls else None
+        limits = Limits(steps=rng.randint(1, 4), turns=rng.randint(1, 3), repo=rng.randint(1, 3))
+        plot = Plot(folder, url, time.monotonic(), rng.random() < 0.3, stalls, budget, limits)
         many = rng.randint(1, 4)
-        must(_wait(forked(lambda: _file(folder, url, began, many))) == 0, "the tickets could not be filed")
-        deaths = _storm(folder, url, began, rng, approve=approve)
-        return Told(seed, _reckon(folder, url, began, many), deaths)
+        must(_wait(forked(lambda: _file(plot, many))) == 0, "the tickets could not be filed")
+        storm = Storm(plot, rng)
+        _blow(storm, plot)
+        return Told(seed, _reckon(plot, many), storm.deaths, storm.robbed)
+
+
+def _blow(storm: Storm, plot: Plot) -> None:
+    """Let the storm blow. Raises InvariantError: what was written by who might not is told first, the rest follows from it."""
+    try:
+        storm.blow()
+    except InvariantError as error:
+        raise InvariantError("; ".join([*_breaches(plot), str(error)])) from error
+    must(not (said := _breaches(plot)), "; ".join(said))
+
+
+def _breaches(plot: Plot) -> list[str]:
+    return plot.breaches.read_text().splitlines()[:3] if plot.breaches.exists() else []
 
 
 def warm(ground: Ground) -> None:
     """Play a ticket in this very process, so that its forks find every module loaded and every statement compiled."""
     with _home(ground) as (folder, url):
-        stage = open_stage(folder, url, time.monotonic(), random.Random(0), approve=False)
+        stage = open_stage(Plot(folder, url, time.monotonic()), random.Random(0), "w1")
         stage.start()
         stage.hire("w1")
         stage.pump("w1")
@@ -78,52 +96,24 @@ def _home(ground: Ground) -> Iterator[tuple[Path, str]]:
         shutil.rmtree(folder)
 
 
-def _file(folder: Path, url: str, began: float, many: int) -> None:
-    stage = open_stage(folder, url, began, random.Random(0), approve=False)
+def _file(plot: Plot, many: int) -> None:
+    stage = open_stage(plot, random.Random(0))
     for n in range(many):
         stage.start(f"ticket {n}", agent="")
-
-
-def _storm(folder: Path, url: str, began: float, rng: random.Random, *, approve: bool) -> Counter[str]:
-    """Let one or two workers live at a time; whoever dies is followed by the next, at last by one that is spared."""
-    deaths: Counter[str] = Counter()
-    at_once, born, budget = rng.choice((1, 1, 2)), 0, rng.randint(2, MOST_DEATHS)
-    living: dict[int, Doom] = {}
-    while True:
-        while len(living) < at_once:
-            doom = (rng.choice(POINTS), rng.choice((1, 1, 1, 2, 2, 6))) if budget > 0 else None
-            name, seed = f"w{born}", rng.randrange(2**31)
-            born, budget = born + 1, budget - 1
-            life = partial(live, folder, url, name, began, seed, doom, approve=approve)
-            living[forked(life)] = doom
-        pid, status = os.wait()
-        doom = living.pop(pid)
-        if os.WIFEXITED(status):
-            _end(living)
-            must(os.WEXITSTATUS(status) == 0, "a worker failed; its traceback is above")
-            return deaths
-        must(
-            os.WTERMSIG(status) == signal.SIGKILL and doom is not None, f"a worker died of signal {os.WTERMSIG(status)}"
-        )
-        deaths[doom[0] if doom else ""] += 1
-
-
-def _end(living: dict[int, Doom]) -> None:
-    """All has ended, so the others end by themselves, or by the death they were given."""
-    for pid in living:
-        os.waitpid(pid, 0)
 
 
 def _wait(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _reckon(folder: Path, url: str, began: float, many: int) -> Counter[str]:
-    stage = open_stage(folder, url, began, random.Random(0), approve=False)
+def _reckon(plot: Plot, many: int) -> Counter[str]:
+    stage = open_stage(plot, random.Random(0))
     try:
         breaches = [f"rule {b.rule}: {b.subject} {b.what}" for b in fsck(stage.graph)]
         must(not breaches, "; ".join(breaches))
-        landed = FileForge(folder / "forge.log", random.Random(0)).landed()
+        forge = FileForge(plot.folder / "forge.log", random.Random(0))
+        unfenced, landed = list(forge.unfenced()), forge.landed()
+        must(not unfenced, "; ".join(unfenced))
         with stage.graph.read() as tx:
             runs = list(tx.runs.page("", 1000))
             must(len(runs) == many, f"{many} runs were started, {len(runs)} are there")

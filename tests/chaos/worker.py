@@ -1,4 +1,4 @@
-"""One short life: a forked worker process that does whatever the graph asks for, until a crash point ends it or all is done."""
+"""One short life: a forked worker process that does whatever the graph asks for, until its fate ends it or all is done."""
 
 from __future__ import annotations
 
@@ -6,66 +6,103 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from typing import NoReturn
 
 from loopy.domain import crashpoints
 from loopy.domain.errors import LoopyError
 from loopy.domain.run import Run
 from loopy.domain.states import RunState, Step, Wait, remaining
+from loopy.engine.perform import Performer
 from loopy.process import alive
-from tests.chaos.stage import Stage, open_stage
+from loopy.process.become import SET_PDEATHSIG, prctl
+from tests.chaos.fate import Doom, Fate
+from tests.chaos.stage import Plot, Stage, open_stage
 
-Doom = tuple[str, int] | None  # SIGKILL at the n-th visit of this crash point
 PATIENCE_S = 20.0
+PAUSE_S = 0.002
+WIRE_S = (0.0, 0.0, 0.005, 0.02)  # what a message may take: who wakes up may be there before it, or behind it
+NAPS_S = (0.0, 0.0, 0.0, 0.0, 0.006)  # longer than a heartbeat
 
 
 def forked(act: Callable[[], None]) -> int:
     """Run `act` in a child process; return its pid. The parent holds no database connection, so none is inherited."""
-    pid = os.fork()
+    parent, pid = os.getpid(), os.fork()
     if pid:
         return pid
     try:
-        act()
+        prctl(SET_PDEATHSIG, signal.SIGKILL)  # one that is stopped would else outlive a parent that was killed
+        if os.getppid() == parent:
+            act()
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+        _fail()
     os._exit(0)
 
 
-def live(folder: Path, url: str, name: str, began: float, seed: int, doom: Doom, *, approve: bool) -> None:
+def _fail() -> NoReturn:
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def live(plot: Plot, name: str, seed: int, dooms: Sequence[Doom]) -> None:
     """Live as a worker until everything has ended."""
-    visits: Counter[str] = Counter()
-
-    def reached(point: str) -> None:
-        visits[point] += 1
-        if doom and point == doom[0] and visits[point] >= doom[1]:
-            os.kill(os.getpid(), signal.SIGKILL)
-
     rng = random.Random(seed)
-    stage = open_stage(folder, url, began, rng, approve=approve)
-    alive.hold(folder / "alive", name)
-    crashpoints.install(reached)
-    performer = stage.hire(name)
+    stage = open_stage(plot, rng, name)
+    alive.hold(plot.folder / "alive", name)
+    fate = Fate(dooms, plot.told(name), stage.still, lambda run_id: stage.run(run_id).owner is None)
+    if plot.stalls:
+        fate.nap = lambda: time.sleep(rng.choice(NAPS_S))
+    crashpoints.install(fate.reached)
+    performer, over = stage.hire(name), threading.Event()
     performer.pulse.start()
     sweep, give_up = stage.sweep(name), time.monotonic() + PATIENCE_S
+    hands = [_hand(stage, performer, fate, rng, over)] if plot.stalls else []
     while not _all_ended(stage):
         if time.monotonic() > give_up:
             raise TimeoutError(f"not done in {PATIENCE_S:.0f} s: {_open(stage)}")
         sweep.once()
-        for run in _queued(stage, rng):
-            for step in remaining(run.segment, run.step):
-                if not performer.perform(run.id, Step(step), run.epoch):
-                    break
+        _work(stage, performer, fate, rng)
         _attend(stage, rng)
-        time.sleep(0.002)
+        time.sleep(PAUSE_S)
+    over.set()
+    for hand in hands:
+        hand.join(PATIENCE_S)
     performer.pulse.stop()
     stage.fire(name)
+
+
+def _hand(
+    stage: Stage, performer: Performer, fate: Fate, rng: random.Random, over: threading.Event
+) -> threading.Thread:
+    """Start a second thread that performs, as any worker has; what it raises ends the process."""
+
+    def act() -> None:
+        try:
+            while not over.wait(PAUSE_S):
+                _work(stage, performer, fate, rng)
+        except BaseException:
+            _fail()
+
+    hand = threading.Thread(target=act, daemon=True)
+    hand.start()
+    return hand
+
+
+def _work(stage: Stage, performer: Performer, fate: Fate, rng: random.Random) -> None:
+    """Perform what is queued, each run to the end of its chain."""
+    for run in _queued(stage, rng):
+        for step in remaining(run.segment, run.step):
+            fate.performs(run.id, Step(step))
+            if stage.plot.stalls:
+                time.sleep(rng.choice(WIRE_S))
+            if not performer.perform(run.id, Step(step), run.epoch):
+                break
+        fate.rests()
 
 
 def _queued(stage: Stage, rng: random.Random) -> list[Run]:

@@ -120,6 +120,8 @@ class Crew:
                 post.process.wait(max(0.1, give_up - time.monotonic()))
             except subprocess.TimeoutExpired:
                 late.append(f"{post.name} did not end within {STOP_S:.0f} s of a TERM, though nothing ran")
+                os.kill(post.pid, signal.SIGUSR1)  # Celery writes the stacks of all threads into the worker's log
+                time.sleep(1)
         self.kill()
         return late
 

@@ -209,3 +209,33 @@ def test_a_pool_of_accounts_that_are_not_there_creates_no_agent(settled: House) 
     assert said.code == 2
     assert "no account is called 'wrok'" in said.err
     assert settled.loopy("agents").code == 0
+
+
+def test_an_agent_is_created_by_another_name_of_its_cli(settled: House) -> None:
+    assert settled.loopy("agent", "create", "c", "--cli", "claude-code").code == 0
+    assert settled.loopy("agent", "create", "g", "--cli", "gemini-cli").code == 0
+    made = settled.made().settings.agents
+    assert (made["c"].cli, made["g"].cli) == ("claude", "gemini")
+    assert made["c"].billed_to == "claude"  # one account, whatever name it was created by
+
+
+def test_a_near_miss_of_a_cli_or_of_its_other_name_is_told(settled: House) -> None:
+    for word, meant in (("claud", "claude"), ("gemni-cli", "gemini-cli"), ("claude-cod", "claude-code")):
+        said = settled.loopy("agent", "create", "x", "--cli", word)
+        assert said.code == 2
+        assert f"did you mean '{meant}'?" in said.err
+    assert "known entries: adal, aider, " in settled.loopy("agent", "create", "x", "--cli", "zzzzzz").err
+
+
+def test_the_doctor_and_the_test_know_the_other_names(settled: House, tmp_path: Path) -> None:
+    said = settled.loopy("agents", "doctor", "claude-code", "--json", env={"PATH": str(tmp_path)})
+    assert "Claude Code: no program" in said.json["agents"]["claude-code"][0]["text"]
+    assert "did you mean 'gemini-cli'?" in settled.loopy("agents", "doctor", "gemini-cl").err
+    assert "Claude Code: no program" in settled.loopy("agents", "test", "claude-code", env={"PATH": str(tmp_path)}).err
+
+
+def test_settings_that_name_a_cli_otherwise_are_told_its_name(settled: House) -> None:
+    settled.settle('[agents.c]\ncli = "claude-code"\n[agents.d]\ncli = "claud"\n')
+    reasons = {agent["name"]: agent["reason"] for agent in settled.loopy("agents", "--json").json["agents"]}
+    assert reasons["c"].endswith('say cli = "claude"')
+    assert reasons["d"].endswith("did you mean 'claude'?")

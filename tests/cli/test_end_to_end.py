@@ -113,6 +113,24 @@ def is_ended(made: Services, run_id: str) -> bool:
     return found is not None and found.state is RunState.ENDED
 
 
+def test_what_a_cli_leaves_for_itself_is_not_shipped_and_what_the_repository_tracks_is(
+    stage: House, graph: Services
+) -> None:
+    (stage.home / "agents").mkdir(mode=0o700, exist_ok=True)
+    (stage.home / "agents" / "command.toml").write_text('leaves = [".tool/state.json", "notes.txt"]\n')
+    (stage.repo / "notes.txt").write_text("ours\n")
+    git(stage.repo, "add", "-A")
+    git(stage.repo, "commit", "-qm", "notes")
+    left = "mkdir -p .tool; echo mine > .tool/state.json; echo more >> notes.txt; echo done >> a.txt"
+    stage.settle(SETTINGS + f'\n[agents.leaver]\ncli = "command"\nargv = ["sh", "-c", "{left}"]\n')
+    code, out, err = run(stage, "run", "Write done", "--agent", "leaver")
+    assert code == 0, out + err
+    said = [event.text for event in graph.graph.events(0, "LP-1.1")]
+    assert "took out of the tree what the agent left for itself: .tool/state.json" in said
+    branch = git(stage.repo, "for-each-ref", "--format=%(refname:short)", "refs/heads/loopy/")
+    assert git(stage.repo, "diff", "--name-only", f"HEAD..{branch}").split() == ["a.txt", "notes.txt"]
+
+
 def test_one_ticket_from_words_to_a_verified_receipt_without_a_worker(stage: House, graph: Services) -> None:
     code, out, err = run(stage, "run", "Write done", "--agent", "worker")
     assert code == 0, out + err

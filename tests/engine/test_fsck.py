@@ -9,6 +9,7 @@ from loopy.domain.agent import Tried
 from loopy.domain.failures import Failure
 from loopy.engine.fsck import fsck
 from loopy.store import schema as s
+from loopy.store.rows import as_json
 from tests.engine.world import World
 
 
@@ -80,12 +81,35 @@ def test_rows_that_are_gone_are_missed(ended: World, table: Table, rule: int) ->
     assert (rule, "LP-1.1") in found(ended)
 
 
+@pytest.mark.parametrize("name", ["step.claimed", "run.queued"])
+def test_an_owner_that_came_or_went_without_a_new_token_is_found(ended: World, name: str) -> None:
+    with ended.graph.write() as tx:
+        story = list(tx.runs.story("LP-1.1"))
+        n = max(n for n, event in enumerate(story) if event.name == name)
+        facts = dict(story[n].facts) | {"token": story[n - 1].facts["token"]}
+        tx.connection.execute(update(s.event).where(s.event.c.id == story[n].id).values(facts=as_json(facts)))
+    assert (2, "LP-1.1") in found(ended)
+
+
 def test_an_effect_that_is_done_twice_is_found(ended: World) -> None:
     with ended.graph.write() as tx:
         (effect,) = tx.effects.of("LP-1.1")
         row = {name: getattr(effect, name) for name in ("run", "kind", "token", "commit", "target", "ref", "expected")}
         tx.connection.execute(s.effect.insert().values(**row, ordinal=1, state="done", detail="", at=0.0))
     assert (15, "LP-1.1") in found(ended)
+
+
+def test_effects_that_are_not_numbered_one_by_one_are_found(ended: World) -> None:
+    damage(ended, s.effect, "LP-1.1", ordinal=3)
+    assert (15, "LP-1.1") in found(ended)
+
+
+def test_an_epoch_that_went_back_is_found(ended: World) -> None:
+    with ended.graph.write() as tx:
+        story = list(tx.runs.story("LP-1.1"))
+        facts = dict(story[3].facts) | {"epoch": 0}
+        tx.connection.execute(update(s.event).where(s.event.c.id == story[3].id).values(facts=as_json(facts)))
+    assert (2, "LP-1.1") in found(ended)
 
 
 def test_a_broken_link_of_the_chain_is_found(ended: World) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from loopy.domain.agent import Agent
 from loopy.domain.effect import EffectKind, EffectState
-from loopy.domain.errors import LostError, RefusedError
+from loopy.domain.errors import LostError, RefusedError, StoreError
+from loopy.domain.events import StreamEvent
 from loopy.domain.failures import Failure
 from loopy.domain.policy import PathRule
 from loopy.domain.states import RunState, Step, Verdict
-from tests.engine.acts import rob
+from loopy.engine.publish import publish
+from loopy.engine.pulse import Pulse
+from tests.engine.acts import rob, take
 from tests.engine.world import World
+from tests.stack.house import wait_until
 
 
 def said(world: World, run_id: str) -> list[str]:
@@ -130,3 +135,60 @@ def test_what_cannot_be_started_is_refused_in_words(world: World) -> None:
     world.intake.cancel(run.ticket, "p")
     world.intake.cancel(run.ticket, "p")
     assert world.names(run.id).count("run.cancel_requested") == 1
+
+
+def test_a_ticket_that_is_closed_twice_stays_closed_as_it_was(world: World) -> None:
+    ticket = world.file()
+    world.intake.close(ticket.id, "one")
+    world.clock.tick(60)
+    world.intake.close(ticket.id, "two", "once more")
+    with world.graph.read() as tx:
+        closed, comments = tx.tickets.get(ticket.id), tx.tickets.comments(ticket.id)
+    assert closed is not None
+    assert (closed.closed_at, [c.text for c in comments]) == (world.clock.now() - timedelta(seconds=60), ["once more"])
+
+
+def test_a_receipt_is_published_once_and_not_before_its_run_has_ended(world: World) -> None:
+    pushed: list[str] = []
+    world.published = lambda run: not pushed.append(run.id)  # type: ignore[func-returns-value]  # None, so True
+    run, desk = world.start(), world.desk("w1")
+    assert not publish(desk, run)
+    world.pump()
+    assert publish(desk, world.run(run.id))
+    assert pushed == [run.id]
+
+
+def test_a_gate_that_was_opened_for_the_same_change_is_the_same_gate(world: World) -> None:
+    run = world.start()
+    with world.graph.write() as tx:
+        first, again, other = (tx.approvals.open(run, "ship", subject, "may it?") for subject in ("x", "x", "y"))
+    assert (again, other.id) == (first, first.id + 1)
+
+
+def test_an_agent_that_said_nothing_leaves_no_line_in_the_stream(world: World) -> None:
+    run = world.start()
+    held = take(world, run.id)
+    with world.graph.write() as tx:
+        tx.runs.stream(held, [])
+    assert said(world, run.id) == []
+
+
+def test_a_change_of_a_ticket_that_is_not_there_and_an_audit_of_nothing_are_refused(world: World) -> None:
+    with pytest.raises(RefusedError), world.graph.write() as tx:
+        tx.tickets.change("LP-404", closed_at=world.clock.now())
+    with pytest.raises(StoreError), world.graph.write() as tx:
+        tx.fleet.audit("one", "", "LP-1")
+
+
+def test_a_heart_that_was_never_started_can_be_stopped(world: World) -> None:
+    world.workers["w1"].pulse.stop()
+
+
+def test_words_are_written_between_two_heartbeats(world: World) -> None:
+    held, pulse = take(world, world.start().id), Pulse(world.graph, world.clock, "w1", beat_s=1.0, flush_s=0.005)
+    with pulse.leash(held) as leash:
+        leash.emit(StreamEvent("agent.message", "word"))
+        pulse.start()
+        wait_until(lambda: said(world, held.run.id) == ["word"], "the word is on record")
+        pulse.stop()
+    assert world.run(held.run.id).beat == 0

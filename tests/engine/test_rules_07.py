@@ -152,6 +152,18 @@ def test_7_an_owner_learns_at_its_next_beat_that_it_was_robbed(world: World) -> 
         assert leash.stopping() == "lost"
 
 
+def test_7_a_worker_that_was_robbed_and_claims_the_run_again_keeps_its_new_claim_and_loses_the_old(
+    world: World,
+) -> None:
+    run = world.start()
+    pulse = world.workers["w1"].pulse
+    with pulse.leash(take(world, run.id)) as old:  # its thread is still on the way out
+        rob(world, run.id)
+        with pulse.leash(take(world, run.id)) as new:
+            pulse.beat()
+            assert (old.stopping(), new.stopping(), world.run(run.id).beat) == ("lost", None, 1)
+
+
 def test_7_the_heart_outlives_any_surprise(world: World) -> None:
     run = world.start()
     held = take(world, run.id)

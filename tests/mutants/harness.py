@@ -16,7 +16,8 @@ from tests.mutants.lab import Lab
 from tests.mutants.mutant import ENGINE, Mutant
 
 SEEDS, TIMEOUT_S = 3000, 300
-DEATHS, SECONDS, PATIENCE_S = 80, 30, 120  # of the crash harness; a seed that was begun is played to its end
+DEATHS, SECONDS, PATIENCE_S = 120, 60, 180  # of the crash harness; a seed that was begun is played to its end
+STALLING = "0.5"  # of its seeds: most clauses are for workers that are late, not dead
 SIMULATED = (ENGINE, "loopy/domain/")
 CRASHED = (*SIMULATED, "loopy/store/", "loopy/process/alive.py", "loopy/process/lock.py")
 
@@ -52,7 +53,17 @@ def crash(lab: Lab, mutant: Mutant | None, deaths: int = DEATHS) -> Death:
     copy as it is.
     """
     with tempfile.TemporaryDirectory(prefix="loopy-mutants-", dir=memory(), ignore_cleanup_errors=True) as folder:
-        words = ["tests.chaos", str(deaths), "--until-broken", "--seconds", str(SECONDS), "--folder", folder]
+        words = [
+            "tests.chaos",
+            str(deaths),
+            "--until-broken",
+            "--stalling",
+            STALLING,
+            "--seconds",
+            str(SECONDS),
+            "--folder",
+            folder,
+        ]
         if mutant is None:
             return _played(lab, words, PATIENCE_S)
         with lab.living(mutant):

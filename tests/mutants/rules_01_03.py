@@ -103,7 +103,7 @@ CLAIM: tuple[Mutant, ...] = (
     mutant(
         2,
         "beat_unfenced",
-        Edit(STORE, "if tokens.get(r.id) == r.token]", "if r.id in tokens]"),
+        Edit(STORE, "if (r.id, r.token) in held]", "if r.id in {run for run, _ in held}]"),
         "test_2_a_stale_token_writes_nothing",
     ),
     mutant(

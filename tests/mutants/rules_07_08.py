@@ -39,6 +39,12 @@ LIVENESS: tuple[Mutant, ...] = (
     ),
     mutant(
         7,
+        "new_claim_keeps_the_old",
+        engine("pulse", "row is None or row.token != leash.token", "row is None"),
+        "test_7_a_worker_that_was_robbed_and_claims_the_run_again_keeps_its_new_claim_and_loses_the_old",
+    ),
+    mutant(
+        7,
         "beats_for_ever",
         engine("pulse", "if not leash.lost and awake <= leash.deadline]", "if not leash.lost]"),
         "test_7_a_beat_resets_the_silence_and_stops_at_the_deadline",
@@ -100,8 +106,8 @@ SWEEP: tuple[Mutant, ...] = (
         "no_sweep",
         engine(
             "sweep",
-            "        rings = self._free(workers, running)\n",
-            "        return 0\n        rings = self._free(workers, running)\n",
+            "        rings, died = self._free(workers, running)\n",
+            "        return 0\n        rings, died = self._free(workers, running)\n",
         ),
         "test_8_the_sweep_wakes_what_is_due_and_admits_it",
         "test_8_the_sweep_sends_an_unowned_cancelled_run_to_its_end",

@@ -157,8 +157,8 @@ WAITS: tuple[Mutant, ...] = (
         "eta_in_the_broker",
         Edit(
             "loopy/queue/doorbell.py",
-            "            ignore_result=True,\n",
-            "            ignore_result=True,\n            countdown=600,\n",
+            "ignore_result=True, retry=False",
+            "ignore_result=True, countdown=600, retry=False",
         ),
         "test_12_no_message_is_ever_sent_with_an_eta",
     ),

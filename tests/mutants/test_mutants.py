@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def test_the_crash_harness_notices_a_mutant_and_nothing_without_one(lab: Lab) ->
     assert death.seed >= 0
     assert "validation error" in death.said
     assert crash(lab, None, deaths=5) == Death(None), "the mutant is gone again"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "harm"), [("no_token", "which stood at|which lives"), ("no_lease", "nobody took over")]
+)
+def test_the_crash_harness_notices_what_a_stalled_worker_would_do(lab: Lab, name: str, harm: str) -> None:
+    death = crash(lab, next(m for m in MUTANTS if m.name == name), deaths=400)
+    assert re.search(harm, death.said), death
 
 
 @pytest.mark.slow

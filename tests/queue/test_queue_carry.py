@@ -16,7 +16,7 @@ from loopy.queue.doorbell import CeleryDoorbell
 from loopy.queue.hand import HAND
 from tests.queue.support import process, wait_until, worker
 from tests.queue.test_queue_doorbell import taken
-from tests.queue.test_queue_worker import Running, depths
+from tests.queue.test_queue_worker import Running, depths, listening
 
 RUN, OTHER = "LP-1.1", "LP-2.1"
 
@@ -162,6 +162,23 @@ def test_a_thread_goes_on_with_its_run_and_owes_the_one_message(running: Running
         gates[1].unlink()
         wait_until(lambda: depths(running)["loop"] == (0, 0))
     assert "Traceback" not in running.log.read_text()
+
+
+@pytest.mark.slow
+def test_flower_hears_of_a_carried_task_as_of_any_other(running: Running) -> None:
+    ring_after(running, "plan", RUN, RUN, "code", "check")
+    with process(*worker("-n", "carrier@loopy"), log=running.log, **running.env):
+        wait_until(lambda: running.app.control.inspect(timeout=0.3).ping(), 20)
+        with listening(running) as seen:
+            assert running.bell.ring(RUN, 1, ["plan"])
+
+            def told(kind: str) -> list[str]:
+                names = {event["uuid"]: event["name"] for event in seen if event["type"] == "task-received"}
+                return [names[event["uuid"]] for event in seen if event["type"] == kind]
+
+            wait_until(lambda: len(told("task-succeeded")) == 3, 10)
+            assert told("task-received") == ["loopy.plan", "loopy.code", "loopy.check"]
+            assert told("task-started") == told("task-succeeded") == told("task-received")
 
 
 @pytest.mark.slow

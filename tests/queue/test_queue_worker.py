@@ -84,7 +84,9 @@ def test_inspect_sees_what_runs(running: Running) -> None:
     assert [task["args"] for task in active["w1@loopy"]] == [["LP-3.1", 1]]
 
 
-def test_events_of_tasks_and_workers_arrive(running: Running) -> None:
+@contextmanager
+def listening(running: Running) -> Iterator[list[dict[str, Any]]]:
+    """Yield the events as they come, all workers sending them while the block runs."""
     seen: list[dict[str, Any]] = []
     ready, stop = threading.Event(), threading.Event()
 
@@ -99,15 +101,22 @@ def test_events_of_tasks_and_workers_arrive(running: Running) -> None:
 
     listener = threading.Thread(target=capture)
     listener.start()
-    assert ready.wait(5)
-    assert running.app.control.enable_events(reply=True, timeout=5)  # as Flower does every few seconds
-    assert running.bell.ring("LP-4.1", 1, ["plan"])
-    wanted = {"task-received", "task-started", "task-succeeded", "worker-heartbeat"}
-    wait_until(lambda: wanted <= {event["type"] for event in seen}, 10)
-    assert running.app.control.disable_events(reply=True, timeout=5)
-    assert any(name.startswith("celeryev.") for name in depths(running))
-    stop.set()
-    listener.join(5)
+    try:
+        assert ready.wait(5)
+        assert running.app.control.enable_events(reply=True, timeout=5)  # as Flower does every few seconds
+        yield seen
+        assert running.app.control.disable_events(reply=True, timeout=5)
+        assert any(name.startswith("celeryev.") for name in depths(running))
+    finally:
+        stop.set()
+        listener.join(5)
+
+
+def test_events_of_tasks_and_workers_arrive(running: Running) -> None:
+    with listening(running) as seen:
+        assert running.bell.ring("LP-4.1", 1, ["plan"])
+        wanted = {"task-received", "task-started", "task-succeeded", "worker-heartbeat"}
+        wait_until(lambda: wanted <= {event["type"] for event in seen}, 10)
     assert not any(name.startswith("celeryev.") for name in depths(running))
 
 

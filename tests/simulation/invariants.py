@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from loopy.domain.agent import Agent
 from loopy.domain.effect import Effect, EffectState
 from loopy.domain.failures import Failure
 from loopy.domain.limits import Limits, slots
-from loopy.domain.run import Run
+from loopy.domain.run import Candidate, Run
 from loopy.domain.states import RunState, Segment, Verdict
 from loopy.engine.fsck import fsck, shape
 from loopy.engine.graph import Graph
@@ -71,10 +71,15 @@ def after_commit(before: Rows, now: Rows, limits: Limits, agents: Mapping[str, A
     must(not gone, f"an outcome was changed: {gone}")
     suspects = [r.id for r in now.runs.values() if r.live and r.suspect]
     must(len(suspects) <= 1, f"suspects run together: {suspects}")
-    used = Counter(k for r in now.runs.values() if r.live for k in slots(r, limits, agents, frozenset()))
-    wide = {k: n for r in now.runs.values() if r.live for k, n in slots(r, limits, agents, frozenset()).items()}
-    over = {k: used[k] for k in used if k.startswith(WIDE) and used[k] > wide[k]}
+    over = overbooked([r for r in now.runs.values() if r.live], limits, agents)
     must(not over, f"overbooked: {over}")
+
+
+def overbooked(live: Iterable[Run | Candidate], limits: Limits, agents: Mapping[str, Agent]) -> Mapping[str, int]:
+    """Return the slots of which more are held than there are."""
+    held = [slots(run, limits, agents, frozenset()) for run in live]
+    used, wide = Counter(key for keys in held for key in keys), {key: n for keys in held for key, n in keys.items()}
+    return {key: used[key] for key in used if key.startswith(WIDE) and used[key] > wide[key]}
 
 
 def _a_change(old: Run, run: Run) -> None:

@@ -175,8 +175,8 @@ class MemoryRuns:
             self._event(run, e.name, e.text, e.facts, None)
 
     def beat(self, worker: str, claims: Sequence[Claim]) -> Mapping[str, Run]:
-        tokens = {c.run.id: c.token for c in claims}
-        mine = [r for r in self.owned(worker) if tokens.get(r.id) == r.token]
+        held = {(c.run.id, c.token) for c in claims}
+        mine = [r for r in self.owned(worker) if (r.id, r.token) in held]
         self.rows.runs |= {r.id: replace(r, beat=r.beat + 1) for r in mine}
         return {r.id: r for r in mine}
 

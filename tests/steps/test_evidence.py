@@ -90,6 +90,27 @@ def test_a_sum_that_lacks_some_turns_says_how_many_it_has() -> None:
     assert "Cost of 1 of 3 turns only" in usage
 
 
+def reviewed(told: TurnRecord, *usages: Usage) -> TurnRecord:
+    reviews = tuple(Review(agent="judge", kind="review", approved=True, usage=usage) for usage in usages)
+    return told.model_copy(update={"report": CheckReport(tree="t", results=(), reviews=reviews)})
+
+
+def test_the_sum_holds_what_reviews_consumed() -> None:
+    told = reviewed(
+        turn(1, input_tokens=10, output_tokens=5, cost_micros=200_000), Usage(input_tokens=7, output_tokens=1)
+    )
+    facts = pack(turns=(told, reviewed(turn(2, input_tokens=1), Usage())))
+    usage = section(as_markdown(facts), "Usage and cost")
+    assert "All turns and reviews: 18 tokens in, 6 tokens out · $0.20" in usage
+    assert "Tokens of 1 of 2 reviews only" in usage
+    assert "Tokens of 2" not in usage
+    assert "Cost of 1 of 2 turns only" in usage
+    assert "Cost of 0 of 2 reviews only" in usage
+    said = json.loads(as_json(facts))["usage"]
+    assert (said["input_tokens"], said["turns"], said["reviews"], said["reviews_with_tokens"]) == (18, 2, 2, 1)
+    assert (said["reviews_with_cost"], said["cost_micros"]) == (0, 200_000)
+
+
 def test_the_page_says_that_tries_without_an_outcome_are_not_in_the_sum() -> None:
     words = "tries without an outcome"
     stated, silent = (turn(1, cost_micros=5),), (turn(1),)
@@ -109,6 +130,7 @@ def test_the_json_has_the_sum_and_who_reported() -> None:
     turns = (turn(1, input_tokens=10, output_tokens=5, cost_micros=7), turn(2))
     assert json.loads(as_json(pack(turns=turns)))["usage"] == {
         "turns": 2, "turns_with_tokens": 1, "turns_with_cost": 1,
+        "reviews": 0, "reviews_with_tokens": 0, "reviews_with_cost": 0,
         "input_tokens": 10, "output_tokens": 5, "cost_micros": 7,
     }  # fmt: skip
     silent = json.loads(as_json(pack(turns=(turn(1),))))["usage"]

@@ -16,6 +16,7 @@ GEMINI_METRIC = "generativelanguage.googleapis.com/generate_requests"
 
 
 def anthropic(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
+    """Return a refusal in Anthropic's form."""
     body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_scripted"}
     return status, dict(headers or {}), body
 
@@ -23,11 +24,13 @@ def anthropic(status: int, kind: str, message: str, headers: Mapping[str, str] |
 def openai(
     status: int, code: str | None, kind: str, message: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Refusal:
+    """Return a refusal in OpenAI's form."""
     error = {"message": message, "type": kind, "param": None, "code": code, **more}
     return status, dict(headers or {}), {"error": error}
 
 
 def gemini(status: int, kind: str, message: str, *details: Json) -> Refusal:
+    """Return a refusal in Gemini's form."""
     return status, {}, {"error": {"code": status, "message": message, "status": kind, "details": list(details)}}
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from tests.support.model_tools import Call, Tool
+from loopy.agents.scripted.tools import Call, Tool
 
 Json = dict[str, Any]
 Event = tuple[str | None, Json | str]
@@ -22,22 +22,35 @@ class Wire(Protocol):
 
     family: str
 
-    def tools(self, body: Json) -> list[Tool]: ...
-    def step(self, body: Json) -> int: ...
-    def reply(self, body: Json, call: Call | None, final: str) -> Reply: ...
+    def tools(self, body: Json) -> list[Tool]:
+        """Return the tools that the request offers."""
+        ...
+
+    def step(self, body: Json) -> int:
+        """Return how many results of tools the request holds: the step that is asked for."""
+        ...
+
+    def reply(self, body: Json, call: Call | None, final: str) -> Reply:
+        """Return the reply, whole and as a stream: the call, or the last words where there is none."""
+        ...
 
 
 class Anthropic:
+    """Anthropic Messages."""
+
     family = "anthropic"
 
     def tools(self, body: Json) -> list[Tool]:
+        """Return the tools that the request offers."""
         return [Tool(t["name"], t.get("input_schema") or {}) for t in body.get("tools") or [] if t.get("name")]
 
     def step(self, body: Json) -> int:
+        """Return the step that is asked for."""
         parts = [m["content"] for m in body.get("messages", []) if isinstance(m.get("content"), list)]
         return sum(part.get("type") == "tool_result" for content in parts for part in content)
 
     def reply(self, body: Json, call: Call | None, final: str) -> Reply:
+        """Return the reply, whole and as a stream."""
         number = next(numbers)
         blocks: list[Json] = [{"type": "text", "text": BUSY if call else final}]
         if call:
@@ -81,16 +94,21 @@ class Anthropic:
 
 
 class Chat:
+    """OpenAI Chat Completions."""
+
     family = "openai"
 
     def tools(self, body: Json) -> list[Tool]:
+        """Return the tools that the request offers."""
         offered = [t["function"] for t in body.get("tools") or [] if t.get("function")]
         return [Tool(f["name"], f.get("parameters") or {}) for f in offered]
 
     def step(self, body: Json) -> int:
+        """Return the step that is asked for."""
         return sum(message.get("role") == "tool" for message in body.get("messages", []))
 
     def reply(self, body: Json, call: Call | None, final: str) -> Reply:
+        """Return the reply, whole and as a stream."""
         number = next(numbers)
         usage = {"prompt_tokens": 1000 + number, "completion_tokens": 40, "total_tokens": 1040 + number}
         message: Json = {"role": "assistant", "content": BUSY if call else final}
@@ -114,19 +132,24 @@ class Chat:
 
 
 class Responses:
+    """OpenAI Responses."""
+
     family = "openai"
 
     def tools(self, body: Json) -> list[Tool]:
+        """Return the tools that the request offers."""
         return [
             Tool(t.get("name") or t.get("type") or "", t.get("parameters") or {}, t.get("type") == "custom")
             for t in body.get("tools") or []
         ]
 
     def step(self, body: Json) -> int:
+        """Return the step that is asked for."""
         items = body.get("input")
         return sum(str(i.get("type", "")).endswith("_call_output") for i in items) if isinstance(items, list) else 0
 
     def reply(self, body: Json, call: Call | None, final: str) -> Reply:
+        """Return the reply, whole and as a stream."""
         number = next(numbers)
         items = [self._message(number, BUSY if call else final), *([self._call(number, call)] if call else [])]
         whole: Json = {
@@ -205,9 +228,12 @@ class Responses:
 
 
 class Gemini:
+    """Gemini generateContent."""
+
     family = "gemini"
 
     def tools(self, body: Json) -> list[Tool]:
+        """Return the tools that the request offers."""
         offered = [
             one
             for group in body.get("tools") or []
@@ -216,9 +242,11 @@ class Gemini:
         return [Tool(f["name"], lowered(f.get("parametersJsonSchema") or f.get("parameters") or {})) for f in offered]
 
     def step(self, body: Json) -> int:
+        """Return the step that is asked for."""
         return sum("functionResponse" in part for c in body.get("contents", []) for part in c.get("parts", []))
 
     def reply(self, body: Json, call: Call | None, final: str) -> Reply:
+        """Return the reply, whole and as a stream."""
         del body
         number = next(numbers)
         parts: list[Json] = [{"text": BUSY if call else final}]

@@ -22,9 +22,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from tests.support.model_errors import refusal
-from tests.support.model_tools import call_for, final_text, submission
-from tests.support.model_wires import Anthropic, Chat, Event, Gemini, Json, Responses, Wire
+from loopy.agents.scripted.refusals import refusal
+from loopy.agents.scripted.tools import call_for, final_text, submission
+from loopy.agents.scripted.wires import Anthropic, Chat, Event, Gemini, Json, Responses, Wire
 
 MODELS = ("gpt-5", "gpt-5-codex", "gpt-4o", "claude-sonnet-4-5", "gemini-2.5-pro", "scripted")
 ROUTES: tuple[tuple[re.Pattern[str], Wire], ...] = (

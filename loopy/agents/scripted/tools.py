@@ -71,15 +71,22 @@ def call_for(scenario: str, tools: Sequence[Tool], step: int, cwd: str = "") -> 
         return None
     want = plan[step]
     for kind in (want, "shell"):
-        for tool in tools:
-            if TOOLS[kind].match(tool.name) and not tool.free_form:
-                command = FIX if want == "shell" else WRITE_BY_SHELL
-                return Call(tool.name, arguments(tool.schema, kind, command, cwd))
+        fitting = [tool for tool in tools if TOOLS[kind].match(tool.name) and not tool.free_form]
+        if fitting:
+            tool = next(
+                filter(_takes_text, fitting), fitting[0]
+            )  # `edit_file` often replaces a part, and stands before
+            command = FIX if want == "shell" else WRITE_BY_SHELL
+            return Call(tool.name, arguments(tool.schema, kind, command, cwd))
     for tool in tools:
         if tool.name == "apply_patch":
             patch = PATCHES[want]
             return Call(tool.name, patch if tool.free_form else {"input": patch}, tool.free_form)
     return None
+
+
+def _takes_text(tool: Tool) -> bool:
+    return any(key.lower().replace("_", "") in TEXT_KEYS for key in tool.schema.get("properties") or {})
 
 
 def submission(asked: str, tools: Sequence[Tool]) -> Call | None:
