@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,9 +44,11 @@ def _tokens(spec: Spec, path: Path) -> dict[str, int]:
 
 
 def _content(path: Path) -> Mapping[str, Any] | None:
+    """Return what the agent wrote there, if it is a plain file: a pipe would make us wait, a link lead out of the run."""
     try:
-        with path.open("rb") as file:
-            found = json.loads(file.read(MOST_BYTES))
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            found = json.loads(file.read(MOST_BYTES) if stat.S_ISREG(os.fstat(fd).st_mode) else b"")
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

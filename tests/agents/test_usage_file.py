@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from loopy.agents.usage_file import UsageFile
@@ -89,3 +90,16 @@ def test_a_file_without_numbers_says_nothing(tmp_path: Path) -> None:
         json.dumps({"providerModelMetrics": [{"metrics": {"usage": {"inputTokens": 3}}}]})
     )
     assert file.of_this_turn(CATALOG["copilot"]) == {"input_tokens": 3}
+
+
+def test_a_pipe_or_a_link_in_its_place_says_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "usage-a.json"
+    file = UsageFile(path, resuming=False)
+    (tmp_path / "outside").write_text(
+        json.dumps({"providerModelMetrics": [{"metrics": {"usage": {"inputTokens": 3}}}]})
+    )
+    os.mkfifo(path)
+    assert file.of_this_turn(CATALOG["copilot"]) == {}
+    path.unlink()
+    path.symlink_to(tmp_path / "outside")
+    assert file.of_this_turn(CATALOG["copilot"]) == {}
