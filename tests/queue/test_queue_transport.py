@@ -220,7 +220,7 @@ def test_more_credit_is_used_at_once_even_if_nothing_was_written_since(connectio
 def test_an_idle_consumer_looks_ever_more_seldom() -> None:
     pace = Pace()
     pace.busy(100.0)
-    naps = {0.0: 0.002, 0.01: 0.002, 0.2: 0.02, 0.4: 0.04, 4.9: 0.05, 5.0: 0.1, 900.0: 0.1}
+    naps = {0.0: 0.001, 0.01: 0.001, 0.2: 0.004, 2.0: 0.04, 4.9: 0.05, 5.0: 0.1, 900.0: 0.1}
     assert {idle_s: round(pace.nap_s(100.0 + idle_s), 4) for idle_s in naps} == naps
 
 

@@ -1,12 +1,12 @@
-"""How often an idle consumer looks: 2 ms while busy, then a tenth of the time it has been idle, at most 50 ms.
+"""How often an idle consumer looks: every ms while busy, then after a fiftieth of the time it has been idle, at most 50 ms.
 
 After five seconds without work it looks ten times a second: each look wakes a sleeping processor, which costs ten times the look.
 """
 
 from __future__ import annotations
 
-FASTEST_S, SLOWEST_S = 0.002, 0.05
-PART_OF_IDLE_TIME = 0.1
+FASTEST_S, SLOWEST_S = 0.001, 0.05
+PART_OF_IDLE_TIME = 0.02
 IDLE_AFTER_S, IDLE_S = 5.0, 0.1
 
 
