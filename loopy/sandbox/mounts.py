@@ -11,6 +11,7 @@ from loopy.sandbox.toolchains import BINS, SYSTEM
 
 THERE = (*SYSTEM, "/etc")  # in every box, to read
 OURS = ("/proc", "/dev", "/sys")  # made anew in every box, or left out
+MEMORY = Path("/dev/shm")  # folders in it are like any others  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _placed(wanted: Iterable[Mount]) -> Iterator[Mount]:
     shown: list[Path] = [Path(name) for name in THERE]
     for mount in wanted:
         real = Path(os.path.realpath(mount.path))
-        if not real.exists() or any(real.is_relative_to(name) for name in OURS):
+        if not real.exists() or _is_ours(real):
             continue
         if real != mount.path:
             named.append(mount)
@@ -73,3 +74,7 @@ def _placed(wanted: Iterable[Mount]) -> Iterator[Mount]:
 def _first_link(path: Path) -> Path:
     """Return the topmost part of the path that is a link."""
     return next((part for part in (*reversed(path.parents), path) if part.is_symlink()), path)
+
+
+def _is_ours(real: Path) -> bool:
+    return MEMORY not in real.parents and any(real.is_relative_to(name) for name in OURS)

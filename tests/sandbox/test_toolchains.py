@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -190,3 +191,10 @@ def test_a_login_folder_that_is_a_whole_home_is_refused(scene: Scene) -> None:
     scene.box = replace(scene.box, home=scene.scratch)
     with pytest.raises(Exception, match="would open all of it"):
         scene.do("true")
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="this host has no folder in memory")
+def test_a_folder_in_memory_is_mounted_like_any_other_and_devices_are_not() -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        wanted = [Mount(Path(path), writable=True) for path in (folder, "/dev/shm", "/dev", "/dev/null", "/proc/self")]
+        assert plan(wanted, ()) == [Mount(Path(folder), writable=True)]
