@@ -13,7 +13,7 @@ RUN /opt/loopy/bin/pip install --no-deps --no-build-isolation . && /opt/loopy/bi
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends git openssh-client \
+ && apt-get install --yes --no-install-recommends bubblewrap git openssh-client \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 1000 loopy
 COPY --from=build /opt/loopy /opt/loopy

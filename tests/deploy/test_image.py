@@ -45,7 +45,7 @@ def test_it_runs_as_somebody_who_is_not_root_with_a_home_of_his_own() -> None:
     assert re.findall(r"^USER (\S+)$", last, re.MULTILINE) == ["1000:1000"]
     assert "useradd --create-home --uid 1000" in last
     assert last.index("USER") < last.index("mkdir -m 0700") < last.index("VOLUME") < last.index("CMD")
-    assert re.search(r"install --yes --no-install-recommends git openssh-client ", last)
+    assert re.search(r"install --yes --no-install-recommends bubblewrap git openssh-client ", last)
     assert "STOPSIGNAL SIGTERM" in last
 
 
