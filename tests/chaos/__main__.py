@@ -70,17 +70,24 @@ def _in_turn(first: int, ground: Ground, stalling: float) -> Iterator[tuple[int,
 
 
 def _played(first: int, jobs: int, ground: Ground, stalling: float) -> Iterator[tuple[int, Told | str]]:
-    with multiprocessing.get_context("fork").Pool(jobs, _mortal) as pool:
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
         while True:
             yield from pool.map(
-                partial(attempt, ground=ground, stalling=stalling), range(first, first + BATCH), chunksize=1
+                partial(_mortal, ground=ground, stalling=stalling), range(first, first + BATCH), chunksize=1
             )
             first += BATCH
 
 
-def _mortal() -> None:
-    """Let a pool that is ended in mid-seed raise here, so that no stopped worker stays behind."""
+def _mortal(seed: int, ground: Ground, stalling: float) -> tuple[int, Told | str]:
+    """Play a seed in a process of the pool: one that is ended in its midst raises, so that no stopped worker stays behind.
+
+    Between two seeds it must die of the signal: a handler would not be asked while it waits for the next one.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        return attempt(seed, ground, stalling)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def attempt(seed: int, ground: Ground, stalling: float = STALLING) -> tuple[int, Told | str]:
