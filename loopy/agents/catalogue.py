@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from loopy.agents.rules import EventRule, LimitRule
 from loopy.agents.spec import Spec
 from loopy.domain.errors import AgentError
-from loopy.domain.tables import keys_at, suggestion
+from loopy.domain.tables import keys_at, near_miss, suggestion
 from loopy.domain.value import Value
 
 SHIPPED = Path(__file__).parent / "catalog"
@@ -50,8 +50,7 @@ def entry_named(catalog: Mapping[str, Spec], word: str) -> Spec | None:
 def near(catalog: Mapping[str, Spec], word: str) -> str:
     """Return a hint for a word that names no entry: the id or other name that is meant, else all ids."""
     names = {*catalog, *(alias for spec in catalog.values() for alias in spec.aliases)}
-    hint = suggestion(word, names, "entries")
-    return hint if hint.startswith("did you mean") else suggestion(word, catalog, "entries")
+    return near_miss(word, names) or suggestion(word, catalog, "entries")
 
 
 def called(catalog: Mapping[str, Spec], word: str) -> str:

@@ -18,7 +18,7 @@ from loopy.agents.spec import Spec
 from loopy.domain.agent import Agent, AgentKind, Tried, Turned
 from loopy.ports import Brief, Driver, Workspace
 from loopy.process.capture import probe
-from loopy.process.hunt import scan, slurp
+from loopy.process.hunt import carries, lingering
 
 WORD, MORE = "hello", "again"
 EDIT = f"Write a file NOTES.md in the current directory that holds the one word {WORD}. Change nothing else, and stop."
@@ -96,17 +96,9 @@ class Trials:
         return not left, "it wrote the file all the same" if left else " ".join(said.split())[:80]
 
     def _alive(self) -> tuple[bool | None, str]:
-        found, give_up = list(self._mine()), time.monotonic() + LINGER_S
-        while found and time.monotonic() < give_up:
-            time.sleep(0.1)
-            found = list(self._mine())
-        return not found, f"still there: {', '.join(found)}" if found else ""
-
-    def _mine(self) -> Iterator[str]:
         mark = f"LOOPY_RUN={self._run}".encode()
-        for process in scan(set()):
-            if process.pid != os.getpid() and mark in slurp(f"/proc/{process.pid}/environ").split(b"\0"):
-                yield str(process.pid)
+        found = lingering(lambda proc: carries(proc.pid, mark), LINGER_S)
+        return not found, f"still there: {', '.join(str(proc.pid) for proc in found)}" if found else ""
 
     def _turn(self, prompt: str, session: str = "", agent: Agent | None = None) -> Turned | Tried:
         self._turns += 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from loopy.agents.attempt import Attempt
 from loopy.agents.catalogue import called
@@ -180,8 +181,9 @@ class TurnDriver(ABC):
 
     def _run(self, on: Turn, launch: Launch, attempt: Attempt) -> Exit:
         tree = on.place.tree
-        with ExitStack() as for_the_turn:
-            stand_ins = for_the_turn.enter_context(own_git(tree, launch.scratch)) if self.boxed else {}
+        git: AbstractContextManager[Mapping[Path, Path]]
+        git = own_git(tree, launch.scratch) if self.boxed else nullcontext({})
+        with git as stand_ins:
             reach = Reach(tree, launch.writable, launch.readable, launch.env, stand_ins, opens_program=True)
             return self._run_wrapped(on, launch, attempt, self._sandbox.wrap(launch.argv, reach))
 

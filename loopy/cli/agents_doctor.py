@@ -51,14 +51,13 @@ def meant(made: Services, names: Sequence[str]) -> Iterator[tuple[str, Spec, Age
     """Yield what is meant by each name, an agent or an entry; all agents for none. Raises NotFoundError for a stranger."""
     from loopy.agents.catalogue import called, entry_named, load_catalog, near
     from loopy.domain.agent import Agent
-    from loopy.domain.tables import suggestion
+    from loopy.domain.tables import near_miss
 
     catalog, agents = load_catalog(made.settings.agents_dir), made.settings.agents
     for name in names or agents:
         spec = entry_named(catalog, name)
         if name not in agents and spec is None:
-            hint = suggestion(name, agents, "names")
-            hint = hint if hint.startswith("did you mean") else near(catalog, name)
+            hint = near_miss(name, agents) or near(catalog, name)
             raise NotFoundError("agents", f"neither an agent nor a program is called '{line(name, 40)}'", hint=hint)
         agent = agents.get(name) or Agent(name="a", cli=spec.id if spec else name)
         if agent.cli not in catalog:

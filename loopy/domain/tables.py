@@ -54,10 +54,13 @@ def place(where: str, loc: Location) -> str:
 def suggestion(word: str, known: Iterable[str], noun: str = "keys") -> str:
     """Return "did you mean …?" for a near miss, else the list of what is known."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known {noun}: {', '.join(names)}" if names else f"there are no {noun} yet"
+    return near_miss(word, names) or (f"known {noun}: {', '.join(names)}" if names else f"there are no {noun} yet")
+
+
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean …?" for a near miss, else ""."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else ""
 
 
 def _explained(model: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:

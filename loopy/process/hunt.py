@@ -69,6 +69,16 @@ def scan(known: set[int]) -> Iterator[Proc]:
             yield proc
 
 
+def lingering(which: Callable[[Proc], bool], seconds: float) -> list[Proc]:
+    """Return the processes but our own of which it still holds after so long; [] as soon as there is none."""
+    give_up = time.monotonic() + seconds
+    while True:
+        found = [proc for proc in scan(set()) if proc.pid != os.getpid() and which(proc)]
+        if not found or time.monotonic() > give_up:
+            return found
+        time.sleep(0.1)
+
+
 def pursue(procs: Iterable[Proc], belongs: Callable[[Proc], bool]) -> Iterator[Proc]:
     """Yield at once each process that belongs (it may fork and be gone a moment later), then all below those."""
     seen: dict[int, Proc] = {}

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from loopy.domain.errors import ConfigError, ProcessError
-from loopy.domain.held import UNBOXED, Grade, Held
+from loopy.domain.held import Grade
 from loopy.ports import Reach, Sandbox
 from loopy.sandbox.bubblewrap import Bubblewrap, installed, look
 from loopy.sandbox.none import NoSandbox
@@ -46,21 +46,11 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Lacking:
+class Lacking(NoSandbox):
     """Implements `Sandbox` where there ought to be one and none works: it holds nothing, and runs nothing."""
 
     why: str
     fix: str
-
-    @property
-    def held(self) -> Held:
-        """What holds the command: nothing."""
-        return UNBOXED
-
-    @property
-    def keeper(self) -> bool:
-        """Whether there is a process around the command: no."""
-        return False
 
     def wrap(self, argv: Sequence[str], reach: Reach) -> Sequence[str]:
         """Refuse. Raises ProcessError."""

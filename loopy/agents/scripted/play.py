@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from loopy.domain.agent import Turned
 from loopy.domain.policy import PathRule, Policy
 from loopy.ports import Brief, Driver, Workspace
 from loopy.process.capture import probe
-from loopy.process.hunt import scan, slurp
+from loopy.process.hunt import Proc, lingering, slurp
 
 BROKEN = "def add(a, b):\n    return a - b\n"
 NOTES = "NOTES.md"
@@ -78,7 +78,7 @@ class Stage:
         began = time.monotonic()
         played.came_to = driver.turn(agent, told, place, leash)
         played.seconds = time.monotonic() - began
-        played.events, played.alive = leash.events, list(still_alive(folder))
+        played.events, played.alive = leash.events, still_alive(folder)
         played.mended = (tree / "app.py").read_text(encoding="utf-8") != BROKEN
         played.noted = (tree / NOTES).exists()
         played.anew = any("starts anew" in event.text for event in leash.events if event.name == "step.progress")
@@ -86,17 +86,11 @@ class Stage:
         return played
 
 
-def still_alive(folder: Path) -> Iterator[str]:
-    """Yield the processes whose environment or command line speaks of this folder: the agent's scratch home lies in it."""
-    give_up, mark = time.monotonic() + LINGER_S, os.fsencode(str(folder))
-    while True:
-        found = [
-            f"{proc.pid} {slurp(f'/proc/{proc.pid}/cmdline')[:120]!r}"
-            for proc in scan(set())
-            if proc.pid != os.getpid()
-            and (mark in slurp(f"/proc/{proc.pid}/environ") or mark in slurp(f"/proc/{proc.pid}/cmdline"))
-        ]
-        if not found or time.monotonic() > give_up:
-            yield from found
-            return
-        time.sleep(0.1)
+def still_alive(folder: Path) -> list[str]:
+    """Return the processes whose environment or command line speaks of this folder: the agent's scratch home lies in it."""
+    mark = os.fsencode(str(folder))
+
+    def speaks(proc: Proc) -> bool:
+        return mark in slurp(f"/proc/{proc.pid}/environ") or mark in slurp(f"/proc/{proc.pid}/cmdline")
+
+    return [f"{proc.pid} {slurp(f'/proc/{proc.pid}/cmdline')[:120]!r}" for proc in lingering(speaks, LINGER_S)]
