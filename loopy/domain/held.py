@@ -16,17 +16,22 @@ class Held(Value):
 
     backend: str = "none"  # name and version
     grade: Grade = "none"
-    network: Literal["unrestricted", "denied"] = "unrestricted"
+    network: Literal["unrestricted", "allowlist", "denied"] = "unrestricted"
 
     @property
     def words(self) -> str:
         """Return it for people, in one line."""
         if self.grade == "none":
             return "no sandbox: agents and checks run with your rights"
-        network = "the network is open" if self.network == "unrestricted" else "no network"
+        network = _NETWORK[self.network]
         return f"{self.backend}, grade {self.grade}: files and processes are boxed in, {network}"
 
 
+_NETWORK = {
+    "unrestricted": "the network is open",
+    "allowlist": "the network leads to listed hosts only",
+    "denied": "no network",
+}
 UNBOXED = Held()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ENGINE = "loopy/engine/"
+TRUST = 0  # the number in the place of a rule's
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ FILES = (
 def mutant(rule: int, name: str, edits: Edit | tuple[Edit, ...], *killers: str) -> Mutant:
     """Return a mutant; a killer without a path is a rule's test below tests/engine."""
     return Mutant(rule, name, edits if isinstance(edits, tuple) else (edits,), tuple(map(_node, killers)))
+
+
+def trust(name: str, edits: Edit | tuple[Edit, ...], *killers: str) -> Mutant:
+    """Return a mutant of what no rule of the protocol names: policy, gate, redaction, receipts; killers are node ids."""
+    return mutant(TRUST, name, edits, *killers)
 
 
 def _node(test: str) -> str:

@@ -1,4 +1,4 @@
-"""All mutants in the order of the rules."""
+"""All mutants in the order of the rules, then those of trust."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from tests.mutants import (
     rules_13_14,
     rules_15_16,
     rules_17_19,
+    trust_approvals,
+    trust_box,
+    trust_gate,
+    trust_policy,
+    trust_receipts,
+    trust_redaction,
 )
 
 PARTS = (
@@ -24,6 +30,12 @@ PARTS = (
     rules_15_16,
     rule_16_files,
     rules_17_19,
+    trust_approvals,
+    trust_box,
+    trust_gate,
+    trust_policy,
+    trust_receipts,
+    trust_redaction,
 )
 MUTANTS = tuple(mutant for part in PARTS for mutant in part.MUTANTS)
 

@@ -1,0 +1,7 @@
+"""Mutants of redaction."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = ()
